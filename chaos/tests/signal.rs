@@ -1,0 +1,100 @@
+//! Signals against real child processes.
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use eoslab_chaos::signal::{Action, SignalError, processes, send};
+
+/// A copy of `sleep` under a name that nothing else on the machine has, so that no other process can be hit.
+fn victim(name: &str) -> (tempdir::Dir, Child) {
+    let dir = tempdir::Dir::new(name);
+    let exe = dir.path().join(name);
+    fs::copy("/bin/sleep", &exe).expect("/bin/sleep exists on every Debian");
+    let child = Command::new(&exe).arg("60").spawn().expect("the copy can be run");
+    while !processes(Path::new("/proc"))
+        .expect("/proc is readable")
+        .iter()
+        .any(|p| p.name == name)
+    {
+        std::thread::yield_now();
+    }
+    (dir, child)
+}
+
+fn state(child: &Child) -> char {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("the child was not reaped yet");
+    let after_name = stat.rfind(')').expect("stat holds the name in brackets") + 2;
+    stat[after_name..].chars().next().expect("stat goes on after the name")
+}
+
+#[test]
+fn kill_ends_the_named_process_and_no_other() {
+    let (_a, mut hit) = victim("eoslab-victim-a");
+    let (_b, mut spared) = victim("eoslab-victim-b");
+    send(Path::new("/proc"), "eoslab-victim-a", Action::Kill, None).expect("the victim runs");
+    assert_eq!(hit.wait().expect("the child is ours").signal(), Some(9));
+    assert!(spared.try_wait().expect("the child is ours").is_none());
+    spared.kill().expect("the child is ours");
+    spared.wait().expect("the child is ours");
+}
+
+#[test]
+fn stop_heals_itself() {
+    let (_dir, mut child) = victim("eoslab-victim-c");
+    let stopper = std::thread::spawn(|| {
+        send(
+            Path::new("/proc"),
+            "eoslab-victim-c",
+            Action::Stop,
+            Some(Duration::from_millis(500)),
+        )
+    });
+    while state(&child) != 'T' {
+        std::thread::yield_now();
+    }
+    stopper
+        .join()
+        .expect("the thread does not panic")
+        .expect("the victim runs");
+    while state(&child) == 'T' {
+        std::thread::yield_now();
+    }
+    child.kill().expect("the child is ours");
+    child.wait().expect("the child is ours");
+}
+
+#[test]
+fn an_unknown_name_says_what_runs() {
+    let error = send(Path::new("/proc"), "no-such-executable", Action::Kill, None).expect_err("nothing has that name");
+    assert!(matches!(error, SignalError::NotFound { ref running, .. } if !running.is_empty()));
+}
+
+mod tempdir {
+    use std::path::{Path, PathBuf};
+
+    pub struct Dir(PathBuf);
+
+    impl Dir {
+        pub fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+            Self(path)
+        }
+
+        pub fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            // A leftover in the temporary folder is not worth a failed test.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The consumer's thread: poll, take, apply, commit, and what has to be done now and then between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eoslab_runtime::cpu::process_cpu_us;
+use eoslab_runtime::slot::Annotations;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{ClientConfig, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::context::{CounterConsumer, CounterContext, flush_until};
+use super::engine::{Engine, Seek, Which};
+use super::error::RunError;
+use super::outage::Outage;
+use super::round::Rounds;
+use super::shared::Shared;
+use super::watermarks;
+use crate::count::RecordView;
+
+/// Longest wait for a record, and so the longest time between two looks at everything else.
+const POLL_MAX: Duration = Duration::from_millis(50);
+/// Most records taken between two looks at the clock.
+const DRAIN_MAX: usize = 1_000;
+/// How long Redis may be asked again before the thread looks at the stop signal.
+const OUTAGE_RETRY: Duration = Duration::from_millis(20);
+/// How long the last batches may take when the process is asked to stop.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the commit before the end may take.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the thread works with.
+pub struct ConsumeDeps {
+    /// The consumer's configuration.
+    pub config: ClientConfig,
+    /// Topic of the events.
+    pub topic: String,
+    /// Partitions of the run.
+    pub partitions: u32,
+    /// The counter without Kafka.
+    pub engine: Engine,
+    /// Where numbers are shown.
+    pub shared: Arc<Shared>,
+    /// The Lease's annotations.
+    pub annotations: watch::Receiver<Annotations>,
+    /// How often offsets are committed.
+    pub commit_interval: Duration,
+    /// End when everything is applied that the topic holds now.
+    pub exit_at_end: bool,
+    /// Stop: apply what is there, commit, close.
+    pub stop: CancellationToken,
+    /// The slot is lost: stop at once.
+    pub lost: CancellationToken,
+}
+
+/// What a run to the end of the topic measured; printed as JSON for benches.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Summary {
+    /// Records received.
+    pub records: u64,
+    /// Events applied.
+    pub events: u64,
+    /// Batches applied.
+    pub batches: u64,
+    /// From the first record to the last acknowledgement of Redis, seconds.
+    pub seconds: f64,
+    /// Events applied a second in that time.
+    pub events_per_second: f64,
+    /// Time spent in calls of Redis, seconds.
+    pub redis_seconds: f64,
+    /// CPU time of the process from its start, seconds.
+    pub cpu_seconds: f64,
+}
+
+/// The consumer's thread at work.
+pub(super) struct Member {
+    pub(super) consumer: CounterConsumer,
+    pub(super) shared: Arc<Shared>,
+    /// Set while Redis does not take batches.
+    pub(super) outage: Option<Outage>,
+    /// Seeks that the client would not take yet.
+    pub(super) pending_seeks: BTreeMap<u32, i64>,
+    first_record_at: Option<Instant>,
+    last_applied_at: Instant,
+}
+
+/// Consumes until stopped; blocks. The consumer is closed when it returns.
+pub fn consume(deps: ConsumeDeps) -> Result<Summary, RunError> {
+    let ConsumeDeps {
+        config,
+        topic,
+        partitions,
+        engine,
+        shared,
+        annotations,
+        stop,
+        lost,
+        ..
+    } = deps;
+    let context = CounterContext::new(&topic, partitions, engine);
+    let consumer: CounterConsumer = config.create_with_context(context)?;
+    let ends = if deps.exit_at_end {
+        Some(watermarks::ends(&consumer, &topic, partitions)?)
+    } else {
+        None
+    };
+    let mut rounds = Rounds::new(annotations, deps.commit_interval, ends);
+    consumer.subscribe(&[&topic])?;
+    let mut member = Member {
+        consumer,
+        shared,
+        outage: None,
+        pending_seeks: BTreeMap::new(),
+        first_record_at: None,
+        last_applied_at: Instant::now(),
+    };
+    let ended = member.work(&mut rounds, &stop, &lost);
+    if let Err(error) = &ended {
+        warn!(%error, "the consumer ends");
+    }
+    let summary = member.close(&mut rounds, ended.is_ok() && !lost.is_cancelled());
+    ended.map(|()| summary)
+}
+
+impl Member {
+    fn work(
+        &mut self,
+        rounds: &mut Rounds,
+        stop: &CancellationToken,
+        lost: &CancellationToken,
+    ) -> Result<(), RunError> {
+        while !stop.is_cancelled() && !lost.is_cancelled() {
+            match &self.outage {
+                // What was read is kept, what was not waits in the client: nothing has to be read again.
+                Some(outage) if !outage.paused => std::thread::sleep(OUTAGE_RETRY),
+                _ => self.poll()?,
+            }
+            if let Some(failure) = self.consumer.context().core().failure.take() {
+                return Err(failure);
+            }
+            self.apply(Which::Ripe(Instant::now()))?;
+            self.retry_seeks();
+            if rounds.run_if_due(self)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes records until none is there, a batch is full, or it is time to look at the rest.
+    fn poll(&mut self) -> Result<(), RunError> {
+        let mut timeout = self.poll_timeout();
+        let mut now = Instant::now();
+        for taken in 0..DRAIN_MAX {
+            let Some(polled) = self.consumer.poll(timeout) else {
+                break;
+            };
+            if taken == 0 {
+                timeout = Duration::ZERO;
+                now = Instant::now();
+            }
+            let (seek, full) = match polled {
+                Ok(record) => {
+                    self.first_record_at.get_or_insert(now);
+                    self.take(&record, now)
+                }
+                Err(error) => {
+                    self.judge(error)?;
+                    continue;
+                }
+            };
+            if let Some(seek) = seek {
+                self.seek(seek);
+            }
+            if full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_timeout(&self) -> Duration {
+        let next_ripe = self.consumer.context().core().engine.next_ripe();
+        match next_ripe {
+            Some(ripe) if self.outage.is_none() => ripe.saturating_duration_since(Instant::now()).min(POLL_MAX),
+            _ => POLL_MAX,
+        }
+    }
+
+    fn take(&self, message: &BorrowedMessage<'_>, now: Instant) -> (Option<Seek>, bool) {
+        let record = RecordView {
+            partition: message.partition() as u32,
+            offset: message.offset(),
+            key: message.key(),
+            payload: message.payload(),
+            timestamp_us: match message.timestamp() {
+                Timestamp::NotAvailable => None,
+                Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => Some(ms.saturating_mul(1_000)),
+            },
+        };
+        let mut core = self.consumer.context().core();
+        let seek = core.engine.take(&record, now);
+        (seek, core.engine.is_full(record.partition))
+    }
+
+    /// Applies batches, and goes where the ledger says.
+    pub(super) fn apply(&mut self, which: Which<'_>) -> Result<(), RunError> {
+        let flushed = self.consumer.context().core().engine.flush(which);
+        for seek in &flushed.seeks {
+            self.seek(*seek);
+        }
+        if flushed.applied > 0 {
+            self.last_applied_at = Instant::now();
+        }
+        match flushed.failed {
+            Some(error) if error.is_transient() => self.note_outage(&error),
+            Some(error) => return Err(error.into()),
+            None => self.end_outage(),
+        }
+        Ok(())
+    }
+
+    /// Tells errors that pass from those that no restart of the loop can mend.
+    fn judge(&self, error: KafkaError) -> Result<(), RunError> {
+        match error {
+            KafkaError::MessageConsumptionFatal(code) => Err(self.fatal(&code.to_string())),
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(RunError::OutOfRange {
+                what: watermarks::explain(&self.consumer),
+            }),
+            error => {
+                self.check_fatal()?;
+                // The client goes on by itself: a broker is away, a coordinator moves, a topic is not there yet.
+                warn!(%error, "kafka client");
+                Ok(())
+            }
+        }
+    }
+
+    /// An error if the client can never work again.
+    pub(super) fn check_fatal(&self) -> Result<(), RunError> {
+        match self.consumer.client().fatal_error() {
+            Some((code, reason)) => Err(self.fatal(&format!("{code}: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn fatal(&self, reason: &str) -> RunError {
+        RunError::Fatal {
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Applies what is left, commits and closes the client; a static member keeps its place in the group.
+    fn close(self, rounds: &mut Rounds, cleanly: bool) -> Summary {
+        if cleanly {
+            let deadline = Instant::now() + CLOSE_PATIENCE;
+            let left = flush_until(&mut self.consumer.context().core().engine, Which::All, deadline);
+            if let Some(error) = left {
+                warn!(%error, "the last batches are not applied; they are read again later");
+            }
+            rounds.commit_before_end(&self, COMMIT_PATIENCE);
+        }
+        self.consumer.context().core().closing = true;
+        rounds.publish(&self);
+        let summary = self.summary();
+        // Its destructor leaves the group, or rather does not where the membership is static.
+        drop(self.consumer);
+        info!(applied = summary.events, "consumer closed");
+        summary
+    }
+
+    fn summary(&self) -> Summary {
+        let mut core = self.consumer.context().core();
+        let stats = core.engine.stats();
+        let report = &stats.report;
+        let first = self.first_record_at.unwrap_or(self.last_applied_at);
+        let seconds = self.last_applied_at.saturating_duration_since(first).as_secs_f64();
+        Summary {
+            records: stats.received,
+            events: report.applied,
+            batches: report.batches,
+            seconds,
+            events_per_second: if seconds > 0.0 {
+                report.applied as f64 / seconds
+            } else {
+                0.0
+            },
+            redis_seconds: report.redis_us as f64 / 1e6,
+            cpu_seconds: process_cpu_us() as f64 / 1e6,
+        }
+    }
+}

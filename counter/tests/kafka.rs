@@ -1,0 +1,314 @@
+//! The real `counter` binary against a real Kafka and a real Redis, through what a deployment goes through.
+//! Needs EOSLAB_TEST_KAFKA=<host:port>.
+
+mod support;
+
+use std::time::Duration;
+
+use eoslab_counter::ledger::{Batch, Mode, Writer};
+use support::kafka::{KafkaRun, bootstrap, wait_until};
+use support::redis::RedisServer;
+
+fn redis() -> RedisServer {
+    RedisServer::start_append_only().expect("redis-server is installed")
+}
+
+#[test]
+fn killed_twice_between_malformed_records_it_counts_exactly() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 150_000);
+    let producing = run.produce(15_000, 500);
+    for share in [0.2, 0.5] {
+        let mut counter = run.counter(0, &[]);
+        run.wait_for_share(share);
+        counter.kill();
+    }
+    let mut counter = run.counter(0, &[]);
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    counter.wait_ready();
+
+    let entries = run.ledger().read(&[0, 1, 2]).expect("reads");
+    let garbage: u64 = run.counts.iter().map(|count| count / 500).sum();
+    // The records behind the last event may still be on their way.
+    let malformed: u64 = entries.iter().map(|entry| entry.malformed).sum();
+    assert!((garbage - 3..=garbage).contains(&malformed), "{malformed} of {garbage}");
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.holes == 0 && entry.log_duplicates == 0),
+        "{entries:?}"
+    );
+
+    let (status, body) = counter.get("/count/1");
+    let count: serde_json::Value = serde_json::from_str(&body).expect("json");
+    assert!(
+        status == 200 && count["account_id"] == 1 && count["total"].as_i64() > Some(0),
+        "{body}"
+    );
+    assert_eq!(count["as_of_offset"], count["parts"][0]["as_of_offset"]);
+    assert_eq!(
+        (
+            counter.get("/count/nobody").0,
+            counter.get("/count/501").0,
+            counter.get("/count/0").0
+        ),
+        (400, 404, 404)
+    );
+    let metrics = counter.get("/metrics").1;
+    assert!(
+        metrics.contains("eoslab_records_applied_total") && metrics.contains("eoslab_consumer_lag{partition=\"0\"} 0"),
+        "{metrics}"
+    );
+    let report = counter.report();
+    assert!(report.applied > 0 && report.end_to_end.count() == report.applied && !report.malformed_samples.is_empty());
+
+    assert_eq!(counter.terminate(), Some(0), "{}", counter.log());
+    run.assert_exact();
+}
+
+#[test]
+fn partitions_that_move_between_members_are_counted_exactly() {
+    let Some(kafka) = bootstrap() else { return };
+    for assignor in ["--assignor=cooperative-sticky", "--assignor=range"] {
+        let server = redis();
+        let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
+        let producing = run.produce(10_000, 0);
+        let mut first = run.counter(0, &[assignor]);
+        first.wait_ready();
+        let second = run.counter(1, &[assignor]);
+        second.wait_ready();
+        wait_until("both count", || {
+            first.report().applied > 0 && second.report().applied > 0
+        });
+        first.kill();
+        // Its session ends after 6 s, and its partitions move.
+        wait_until("the other has taken all over", || {
+            second.report().partitions.iter().filter(|p| p.assigned).count() == 4
+        });
+        let first = run.counter(0, &[assignor]);
+        first.wait_ready();
+        producing.join().expect("everything is produced");
+        run.wait_for_end();
+        let report = second.report();
+        assert!(report.rebalances >= 3, "{}", report.rebalances);
+        let pauses = run.ledger().pauses(&[0, 1, 2, 3], 100).expect("reads");
+        let longest = pauses.iter().map(|pause| pause.length_us).max();
+        assert!(
+            longest > Some(3_000_000),
+            "the dead member's partitions waited for its session: {pauses:?}"
+        );
+        drop((first, second));
+        run.assert_exact();
+    }
+}
+
+#[test]
+fn a_static_member_that_restarts_in_time_causes_no_rebalance() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 120_000);
+    let producing = run.produce(10_000, 0);
+    let (mut first, second) = (run.counter(0, &[]), run.counter(1, &[]));
+    wait_until("both have partitions", || {
+        [&first, &second]
+            .iter()
+            .all(|counter| counter.get("/readyz").0 == 200 && counter.report().applied > 0)
+    });
+    let before = second.report().rebalances;
+    assert_eq!(first.terminate(), Some(0), "{}", first.log());
+    let first = run.counter(0, &[]);
+    first.wait_ready();
+    wait_until("it counts again", || first.report().applied > 0);
+    assert_eq!(second.report().rebalances, before, "{}", second.log());
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    drop((first, second));
+    run.assert_exact();
+}
+
+#[test]
+fn a_redis_that_lost_its_tail_is_counted_up_again_exactly() {
+    let Some(kafka) = bootstrap() else { return };
+    let mut server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 200_000);
+    let producing = run.produce(12_000, 0);
+    let mut counter = run.counter(0, &[]);
+    run.wait_for_share(0.3);
+    server.kill().expect("kills");
+    server.truncate_log(20_000).expect("cuts");
+    std::thread::sleep(Duration::from_secs(1));
+    server.restart().expect("starts");
+    run.wait_for_share(0.6);
+    assert!(counter.report().rewinds > 0, "{}", counter.log());
+    // Out for so long that partitions are paused, and the member is not ready.
+    server.kill().expect("kills");
+    wait_until("it says that it is not ready", || counter.get("/readyz").0 == 503);
+    server.restart().expect("starts");
+    counter.wait_ready();
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    assert_eq!(counter.terminate(), Some(0), "{}", counter.log());
+    run.assert_exact();
+}
+
+#[test]
+fn at_least_once_counts_twice_when_it_is_killed() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 100_000);
+    let producing = run.produce(10_000, 0);
+    let flags = ["--mode=at-least-once", "--commit-interval-ms=3000"];
+    for share in [0.3, 0.6] {
+        let mut counter = run.counter(0, &flags);
+        run.wait_for_share(share);
+        counter.kill();
+    }
+    let mut counter = run.counter(0, &flags);
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    assert_eq!(counter.terminate(), Some(0), "{}", counter.log());
+    let (code, report) = run.verify();
+    assert!(
+        code == 1 && report.duplicated > 0 && report.lost == 0,
+        "exit {code}: {report:?}"
+    );
+}
+
+#[test]
+fn without_a_kill_at_least_once_is_exact_and_commits_what_it_counted() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 60_000);
+    run.produce(1_000_000, 0).join().expect("everything is produced");
+    for _ in 0..2 {
+        let mut counter = run.counter(
+            0,
+            &["--mode=at-least-once", "--static-membership=false", "--exit-at-end"],
+        );
+        assert_eq!(counter.wait(), Some(0), "{}", counter.log());
+    }
+    run.assert_exact();
+}
+
+#[test]
+fn a_second_process_of_the_same_name_fences_the_first() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 2, 20_000);
+    let producing = run.produce(2_000, 0);
+    let mut first = run.counter(0, &[]);
+    first.wait_ready();
+    let second = run.counter(0, &[]);
+    assert_eq!(first.wait(), Some(4), "{}", first.log());
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    drop(second);
+    run.assert_exact();
+}
+
+#[test]
+fn a_ledger_beyond_the_end_of_the_log_is_an_alarm() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 2, 1_000);
+    run.produce(1_000_000, 0).join().expect("everything is produced");
+    let batch = Batch {
+        partition: 1,
+        expected_offset: -1,
+        offset: 999_999,
+        seq: 999_999,
+        ts_us: 1,
+        first_waiting_us: 1,
+        slots: run.layout.slots(1),
+        tally: eoslab_core::Tally {
+            count: 1,
+            sum: 1,
+            digest: 1,
+        },
+        log_duplicates: 0,
+        holes: 0,
+        malformed: 0,
+        deltas: &[(0, 1)],
+    };
+    let writer = Writer {
+        mode: Mode::ExactlyOnce,
+        member: "before".into(),
+        stall_us: 1,
+    };
+    assert!(
+        run.ledger()
+            .apply(&writer, &[batch])
+            .remove(0)
+            .expect("applies")
+            .applied
+    );
+    let mut counter = run.counter(0, &[]);
+    assert_eq!(counter.wait(), Some(4), "{}", counter.log());
+    assert!(
+        counter.log().contains("partition 1 is to be read from offset 1000000"),
+        "{}",
+        counter.log()
+    );
+}
+
+#[test]
+fn a_run_to_the_end_of_the_topic_ends() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 60_000);
+    run.produce(1_000_000, 0).join().expect("everything is produced");
+    let mut counter = run.counter(0, &["--exit-at-end"]);
+    assert_eq!(counter.wait(), Some(0), "{}", counter.log());
+    run.assert_exact();
+}
+
+#[test]
+fn members_that_come_and_go_while_redis_is_out_count_exactly() {
+    let Some(kafka) = bootstrap() else { return };
+    let mut server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
+    let producing = run.produce(10_000, 0);
+    let (first, mut second) = (run.counter(0, &[]), run.counter(1, &[]));
+    run.wait_for_share(0.1);
+    second.wait_ready();
+    server.kill().expect("kills");
+    second.kill();
+    // The dead member's session ends after 6 s: its partitions are assigned while nobody can say where to start.
+    std::thread::sleep(Duration::from_secs(9));
+    let third = run.counter(2, &[]);
+    std::thread::sleep(Duration::from_secs(3));
+    server.restart().expect("starts");
+    third.wait_ready();
+    first.wait_ready();
+    assert!(first.log().contains("an assignment waits for redis"), "{}", first.log());
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    drop((first, third));
+    run.assert_exact();
+}
+
+#[test]
+fn a_member_stopped_beyond_its_session_wakes_up_as_a_harmless_zombie() {
+    let Some(kafka) = bootstrap() else { return };
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
+    let producing = run.produce(10_000, 0);
+    let (zombie, other) = (run.counter(0, &[]), run.counter(1, &[]));
+    wait_until("both count", || {
+        [&zombie, &other]
+            .iter()
+            .all(|c| c.get("/readyz").0 == 200 && c.report().applied > 0)
+    });
+    zombie.signal("STOP");
+    wait_until("the other has taken all over", || {
+        other.report().partitions.iter().filter(|p| p.assigned).count() == 4
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    zombie.signal("CONT");
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    drop((zombie, other));
+    run.assert_exact();
+}

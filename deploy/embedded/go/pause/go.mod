@@ -1,0 +1,3 @@
+module eoslab.dev/embedded/pause
+
+go 1.24.0

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Every test: lints, unit and integration tests, chart and manifests, and the end-to-end tests on the embedded cluster.
+# The cluster is stopped at the end if this script started it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. deploy/steps.sh
+
+lab=deploy/embedded/lab
+
+# `step` takes these functions out of `set -e`: hence the &&.
+lints() {
+  cargo fmt --all --check &&
+    cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+}
+
+shell_lints() {
+  git ls-files '*.sh' .ci/run deploy/embedded/lab | xargs shellcheck -x -P SCRIPTDIR:.
+}
+
+# The programs that the tests use beside eoslab's own.
+packages() {
+  local missing=() program
+  for program in kcat redis-server shellcheck curl; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+}
+
+unit_and_integration() {
+  local broker
+  broker=$(kubectl -n kafka get pod lab-broker-0 -o jsonpath='{.status.podIP}') &&
+    EOSLAB_TEST_REQUIRE=1 EOSLAB_TEST_KAFKA=$broker:9094 cargo test --release --quiet
+}
+
+chart() {
+  charts/check.sh && deploy/strimzi/check.sh
+}
+
+end_to_end() {
+  # One at a time: each run wants both cores.
+  cargo test --release --quiet -p eoslab-tests -- --test-threads=1
+}
+
+was_up=no
+$lab status >/dev/null 2>&1 && was_up=yes
+
+step 'packages' packages
+step 'rustfmt and clippy' lints
+step 'shellcheck' shell_lints
+step 'embedded cluster' "$lab" up
+KUBECONFIG=$($lab kubeconfig)
+PATH=$($lab bin-path):$PATH
+export KUBECONFIG PATH
+step 'unit and integration tests' unit_and_integration
+step 'eoslab' deploy/install.sh
+step 'chart, Strimzi and kind' chart
+step 'end-to-end tests' end_to_end
+[ "$was_up" = yes ] || step 'stop the cluster' "$lab" down
+print_steps

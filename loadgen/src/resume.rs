@@ -1,0 +1,149 @@
+//! Where a partition is taken up: behind the last event of its log, which is the producer's only checkpoint.
+
+use eoslab_core::{Event, PartitionStream};
+use thiserror::Error;
+
+/// Why a log cannot be taken up. Both mean that the topic holds another run's events.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ResumeError {
+    /// The log goes beyond the stream's end.
+    #[error(
+        "the log of partition {partition} ends with seq {seq}, but this run ends before seq {end}: the topic holds \
+         another run's events, use an empty topic or the same --events and --rate"
+    )]
+    BeyondEnd {
+        /// The partition.
+        partition: u32,
+        /// Last seq of the log.
+        seq: u64,
+        /// End of the partition's stream.
+        end: u64,
+    },
+    /// The log's last event is not this stream's.
+    #[error(
+        "the log of partition {partition} ends with seq {seq}, account {account_id}, amount {amount}, which is not what \
+         this stream has there: the topic holds another run's events, use an empty topic or the same --seed, \
+         --accounts, --zipf-exponent and salting"
+    )]
+    OtherStream {
+        /// The partition.
+        partition: u32,
+        /// Last seq of the log.
+        seq: u64,
+        /// Its account.
+        account_id: u64,
+        /// Its amount.
+        amount: i64,
+    },
+}
+
+/// The first seq to send of a partition, given the log's last event and the end (exclusive) of the partition's stream,
+/// if it has one. A partition without accounts has no stream, and its log must be empty.
+pub fn first_seq(
+    partition: u32,
+    stream: Option<&PartitionStream>,
+    last: Option<&Event>,
+    end: Option<u64>,
+) -> Result<u64, ResumeError> {
+    let Some(last) = last else { return Ok(0) };
+    let Some(stream) = stream else {
+        return Err(ResumeError::BeyondEnd {
+            partition,
+            seq: last.seq,
+            end: 0,
+        });
+    };
+    if let Some(end) = end
+        && last.seq >= end
+    {
+        return Err(ResumeError::BeyondEnd {
+            partition,
+            seq: last.seq,
+            end,
+        });
+    }
+    let draw = stream.draw(last.seq);
+    if (draw.account_id, draw.amount) != (last.account_id, last.amount) {
+        let (seq, account_id, amount) = (last.seq, last.account_id, last.amount);
+        return Err(ResumeError::OtherStream {
+            partition,
+            seq,
+            account_id,
+            amount,
+        });
+    }
+    Ok(last.seq + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use eoslab_core::{Layout, StreamError, StreamSpec};
+
+    use super::*;
+
+    fn stream() -> Result<PartitionStream, StreamError> {
+        let spec = StreamSpec {
+            seed: 7,
+            partitions: 2,
+            accounts: 1000,
+            zipf_exponent: 1.1,
+            salting: None,
+        };
+        Ok(Layout::new(&spec)?.stream(1).expect("partition 1 exists"))
+    }
+
+    fn event(stream: &PartitionStream, seq: u64) -> Event {
+        let draw = stream.draw(seq);
+        Event {
+            account_id: draw.account_id,
+            amount: draw.amount,
+            ts_us: 1,
+            seq,
+        }
+    }
+
+    fn resume(stream: &PartitionStream, last: Option<&Event>, end: Option<u64>) -> Result<u64, ResumeError> {
+        first_seq(1, Some(stream), last, end)
+    }
+
+    #[test]
+    fn an_empty_log_starts_at_zero_and_another_one_behind_its_last_event() -> Result<(), StreamError> {
+        let stream = stream()?;
+        assert_eq!(resume(&stream, None, Some(10)), Ok(0));
+        assert_eq!(resume(&stream, Some(&event(&stream, 4)), Some(10)), Ok(5));
+        assert_eq!(resume(&stream, Some(&event(&stream, 9)), Some(10)), Ok(10));
+        assert_eq!(resume(&stream, Some(&event(&stream, 1_000_000)), None), Ok(1_000_001));
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_of_another_run_is_refused() -> Result<(), StreamError> {
+        let stream = stream()?;
+        let beyond = resume(&stream, Some(&event(&stream, 10)), Some(10));
+        assert_eq!(
+            beyond,
+            Err(ResumeError::BeyondEnd {
+                partition: 1,
+                seq: 10,
+                end: 10
+            })
+        );
+        let mut other = event(&stream, 4);
+        other.amount += 1;
+        assert!(matches!(
+            resume(&stream, Some(&other), None),
+            Err(ResumeError::OtherStream { seq: 4, .. })
+        ));
+        assert_eq!(first_seq(1, None, None, Some(0)), Ok(0));
+        let no_stream = first_seq(1, None, Some(&event(&stream, 0)), Some(0));
+        assert_eq!(
+            no_stream,
+            Err(ResumeError::BeyondEnd {
+                partition: 1,
+                seq: 0,
+                end: 0
+            })
+        );
+        Ok(())
+    }
+}

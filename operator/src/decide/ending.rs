@@ -1,0 +1,172 @@
+//! `Draining` and `Verifying`: the counters finish, then every account is compared.
+
+use eoslab_api::{Phase, Verdict};
+
+use super::{Decision, Look, MembersTodo, Outcome, Todo, verdict};
+use crate::seen::log;
+use crate::seen::pods::Trouble;
+use crate::seen::verify::{JobView, VerifyState};
+
+pub(super) fn drain(look: &Look) -> Decision {
+    if let Some(stuck) = look.stuck(false) {
+        return stuck;
+    }
+    let todo = todo(look);
+    let counts = counts(look);
+    let nobody_sends = look.seen.producers.existing() == 0;
+    let log = look.seen.log.as_deref().filter(|_| nobody_sends);
+    let undrained = look
+        .seen
+        .ledger
+        .as_deref()
+        .map(|ledger| log::undrained(counts.as_deref(), log, ledger));
+    let is_late = is_late(look);
+    match (counts, undrained) {
+        (Some(counts), Some(undrained)) if undrained.is_empty() => verifying(
+            look,
+            "Drained",
+            "every partition is counted to its end; comparing every account",
+            counts,
+        ),
+        (Some(counts), undrained) if is_late => {
+            let left = undrained.map_or_else(
+                || "the ledger cannot be read".to_owned(),
+                |left| format!("{} partitions are not counted to their end", left.len()),
+            );
+            let message = format!("{left} after spec.limits.drainTimeoutSeconds; comparing what there is");
+            verifying(look, "DrainTimeout", message, counts)
+        }
+        (None, _) if is_late => {
+            let why = look
+                .seen
+                .blind
+                .as_ref()
+                .map_or("the end of the log could not be read", |cause| &cause.message);
+            let message = format!("how many events there are could not be found out: {why}");
+            Decision::finish(look.prior, Verdict::Inconclusive, "LogUnread", message)
+        }
+        (_, undrained) => {
+            let message = waiting(look, undrained, nobody_sends);
+            Decision::new(look.prior, Phase::Draining, "Draining", message).doing(todo)
+        }
+    }
+}
+
+fn waiting(look: &Look, undrained: Option<Vec<u32>>, nobody_sends: bool) -> String {
+    match (&look.seen.blind, undrained) {
+        (Some(cause), _) => cause.message.clone(),
+        (None, _) if !nobody_sends => "waiting for the producers to stop".to_owned(),
+        (None, Some(left)) => format!("{} partitions are not counted to their end yet", left.len()),
+        (None, None) => "the ledger was not read yet".to_owned(),
+    }
+}
+
+fn todo(look: &Look) -> Todo {
+    Todo {
+        members: MembersTodo::Run {
+            producers: 0,
+            counters: look.plan.counters(),
+        },
+        // For counters that join now.
+        schedule: look.prior.schedule(look.plan),
+        leaves_traces: true,
+        ..Todo::default()
+    }
+}
+
+fn verifying(look: &Look, reason: &str, message: impl Into<String>, counts: Vec<u64>) -> Decision {
+    Decision::new(look.prior, Phase::Verifying, reason, message).doing(Todo {
+        verify: Some(counts),
+        ..todo(look)
+    })
+}
+
+/// Events of each partition: the stream's own, or where the run ended by time or was cut short, what its log holds.
+fn counts(look: &Look) -> Option<Vec<u64>> {
+    let by_number = look.seen.stream.as_ref().and_then(|stream| stream.counts.clone());
+    match by_number {
+        Some(counts) if look.all_producers_done() => Some(counts),
+        _ => look.seen.tail.clone(),
+    }
+}
+
+fn is_late(look: &Look) -> bool {
+    let limit_us = i64::from(look.plan.valid.spec.limits.drain_timeout_seconds) * 1_000_000;
+    let since = look.prior.draining_since_us.unwrap_or(look.now_us);
+    look.now_us - since >= limit_us
+}
+
+pub(super) fn verify(look: &Look) -> Decision {
+    let waiting = |message: &str| {
+        let mut todo = todo(look);
+        // Whatever they report from here on is no event of the stream.
+        todo.seal_counters = true;
+        Decision::new(look.prior, Phase::Verifying, "Verifying", message).doing(todo)
+    };
+    match &look.seen.verify {
+        VerifyState::Missing => match counts(look) {
+            Some(counts) => verifying(look, "Verifying", "comparing every account", counts),
+            None => waiting("the end of the log was not read yet"),
+        },
+        VerifyState::Working { job, trouble } => {
+            unfinished(look, job, trouble.as_ref()).unwrap_or_else(|| waiting("comparing every account"))
+        }
+        VerifyState::Failed { trouble, .. } => inconclusive(look, &trouble.reason, trouble.message.clone()),
+        VerifyState::Done { job, report } => {
+            let evidence = verdict::Evidence::new(look.plan, look.prior, look.seen, job, report);
+            if evidence.in_log.is_none() && !is_overdue(look, job) {
+                return waiting("every account is compared; the log's ends could not be read yet");
+            }
+            finish(look, verdict::judge(&evidence))
+        }
+    }
+}
+
+/// The end of a run whose verification does not come to one.
+fn unfinished(look: &Look, job: &JobView, trouble: Option<&Trouble>) -> Option<Decision> {
+    let limits = &look.plan.valid.spec.limits;
+    let age_us = look.now_us - job.created_us;
+    let cannot_run = trouble.filter(|trouble| trouble.is_failure);
+    match cannot_run {
+        Some(trouble) if age_us >= i64::from(limits.slot_timeout_seconds) * 1_000_000 => {
+            Some(inconclusive(look, &trouble.reason, trouble.message.clone()))
+        }
+        _ if is_overdue(look, job) => {
+            let message = format!(
+                "not done after spec.limits.verifyTimeoutSeconds ({})",
+                limits.verify_timeout_seconds
+            );
+            Some(inconclusive(look, "VerifyTimeout", message))
+        }
+        _ => None,
+    }
+}
+
+fn is_overdue(look: &Look, job: &JobView) -> bool {
+    let limit_us = i64::from(look.plan.valid.spec.limits.verify_timeout_seconds) * 1_000_000;
+    look.now_us - job.created_us >= limit_us
+}
+
+fn inconclusive(look: &Look, reason: &str, message: String) -> Decision {
+    let message = format!("the totals could not be verified: {message}");
+    Decision::finish(look.prior, Verdict::Inconclusive, reason, message)
+}
+
+fn finish(look: &Look, judgement: verdict::Judgement) -> Decision {
+    let outcome = Outcome {
+        verdict: judgement.verdict,
+        is_stalled: false,
+        is_accepted: true,
+    };
+    let keep_counters = look.plan.valid.spec.counter.keep_running;
+    let todo = Todo {
+        members: MembersTodo::Stop { keep_counters },
+        seal_counters: true,
+        ..Todo::default()
+    };
+    Decision {
+        outcome: Some(outcome),
+        todo,
+        ..Decision::new(look.prior, Phase::Finished, judgement.reason, judgement.message)
+    }
+}

@@ -1,0 +1,118 @@
+//! What was observed, as plain data: the input of every decision.
+
+pub mod log;
+pub mod members;
+pub mod pods;
+pub mod slots;
+pub mod topic;
+pub mod totals;
+pub mod trend;
+pub mod verify;
+
+use std::collections::BTreeSet;
+
+use eoslab_core::report::Pause;
+use eoslab_counter::ledger::LedgerEntry;
+
+use log::LogRange;
+use slots::Group;
+use topic::{Cause, TopicState};
+use totals::{CounterTotals, ProducerTotals};
+use trend::Achieved;
+use verify::VerifyState;
+
+/// What is known of Redis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoreState {
+    /// Not looked at.
+    #[default]
+    NotLooked,
+    /// It answers.
+    Ready,
+    /// It cannot be used.
+    Unready(Cause),
+}
+
+/// The stream in numbers, computed from the spec alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// Digest of the layout.
+    pub digest: u64,
+    /// Events of each partition; `None` where the run ends by time.
+    pub counts: Option<Vec<u64>>,
+}
+
+/// Pauses noted in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pauses {
+    /// How many.
+    pub count: u64,
+    /// The longest.
+    pub longest: Option<Pause>,
+}
+
+impl Pauses {
+    /// Sums pauses up.
+    pub fn new(pauses: Vec<Pause>) -> Self {
+        Self {
+            count: pauses.len() as u64,
+            longest: pauses.into_iter().max_by_key(|pause| pause.length_us),
+        }
+    }
+}
+
+/// Everything that one look saw. What a phase does not need is not looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Another LoadTest on the same topic that goes first.
+    pub rival: Option<String>,
+    /// The topic.
+    pub topic: TopicState,
+    /// Redis.
+    pub store: StoreState,
+    /// The stream; `None` while it is not computed.
+    pub stream: Option<Stream>,
+    /// Producers.
+    pub producers: Group,
+    /// Counters.
+    pub counters: Group,
+    /// Producer slots that have nothing left to do.
+    pub done: BTreeSet<u32>,
+    /// Sums of the producers' reports.
+    pub produced: ProducerTotals,
+    /// Sums of the counters' reports.
+    pub counted: CounterTotals,
+    /// Offsets of the log; `None` where they could not be read.
+    pub log: Option<Vec<LogRange>>,
+    /// Ledger; `None` where it could not be read.
+    pub ledger: Option<Vec<LedgerEntry>>,
+    /// Pauses; `None` where they were not read.
+    pub pauses: Option<Pauses>,
+    /// Last seq + 1 of each partition of the log; read only once nobody sends any more.
+    pub tail: Option<Vec<u64>>,
+    /// Events sent and counted a second lately.
+    pub rates: Option<(u64, u64)>,
+    /// What was achieved up to the last look at which producers still sent.
+    pub achieved: Option<Achieved>,
+    /// Whether the run holds its rate; `None` while too little was seen.
+    pub is_steady: Option<bool>,
+    /// For how long no event was written although some should be, us.
+    pub no_progress_us: i64,
+    /// The verification.
+    pub verify: VerifyState,
+    /// What could not be looked at this time, in words.
+    pub blind: Option<Cause>,
+}
+
+impl Seen {
+    /// Events that the ledger says were counted.
+    pub fn counted_events(&self) -> Option<u64> {
+        self.ledger.as_deref().map(log::counted)
+    }
+
+    /// Events of the stream in the log.
+    pub fn events_in_log(&self) -> Option<u64> {
+        let (log, ledger) = (self.log.as_deref()?, self.ledger.as_deref()?);
+        Some(log::events_in_log(log, ledger))
+    }
+}

@@ -1,0 +1,18 @@
+//! What every eoslab load pod shares: arguments, telemetry, the stop signal, the member slot (a Lease), the HTTP
+//! server, metrics, and the Kafka client configuration with the reading of a log's tail.
+//!
+//! Nothing here knows the custom resources; the Lease's annotations are the only channel from the operator.
+
+pub mod args;
+pub mod clock;
+pub mod cpu;
+pub mod exit;
+pub mod http;
+pub mod kafka;
+pub mod metrics;
+pub mod shutdown;
+pub mod slot;
+pub mod tail;
+pub mod telemetry;
+
+pub use args::{KafkaArgs, LogArgs, PodArgs, StreamArgs};

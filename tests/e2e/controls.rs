@@ -1,0 +1,44 @@
+//! What must fail, fails: a verdict that cannot say no proves nothing.
+
+use std::time::Duration;
+
+use eoslab_tests::{LoadTest, TestNamespace};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(240);
+
+fn crash_all_counters_midway(run: &LoadTest) -> Result<(), String> {
+    run.wait_for("a third is counted", LIMIT, |s| {
+        s["counters"]["counted"].as_u64() > Some(70_000)
+    })?;
+    for pod in run.ready_pods("counter")? {
+        run.signal(&pod, "counter", "KILL", &[])?;
+    }
+    Ok(())
+}
+
+fn run_with_crashed_counters(test: &str, mode: &str) -> Result<Value, String> {
+    let namespace = TestNamespace::create(test);
+    let run = LoadTest::apply("crashed", &namespace, json!({"counter": {"mode": mode}}))?;
+    crash_all_counters_midway(&run)?;
+    run.wait_for_end(LIMIT)
+}
+
+#[test]
+fn at_least_once_doubles_when_counters_crash_and_the_verdict_says_so() -> Result<(), String> {
+    let status = run_with_crashed_counters("alo", "at-least-once")?;
+    assert_eq!(status["verdict"], "Fail", "{status:#}");
+    assert!(status["correctness"]["duplicated"].as_u64() > Some(0), "{status:#}");
+    assert!(status["correctness"]["accountsWrong"].as_u64() > Some(0), "{status:#}");
+    let named = status["correctness"]["wrongAccounts"].as_array().map(Vec::len);
+    assert!(named > Some(0), "the accounts are named: {status:#}");
+    Ok(())
+}
+
+#[test]
+fn exactly_once_stays_exact_under_the_same_crash() -> Result<(), String> {
+    let status = run_with_crashed_counters("eos", "exactly-once")?;
+    assert_eq!(status["verdict"], "Pass", "{status:#}");
+    assert_eq!(status["correctness"]["counted"], 200_000, "{status:#}");
+    Ok(())
+}

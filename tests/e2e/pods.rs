@@ -1,0 +1,86 @@
+//! Load pods that die are replaced; pods that can never work end the run with their reason.
+
+use std::time::Duration;
+
+use eoslab_tests::{LoadTest, TestNamespace, eventually, kubectl};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(240);
+
+#[test]
+fn deleted_and_crashed_pods_are_replaced_and_the_run_goes_on() -> Result<(), String> {
+    let namespace = TestNamespace::create("replaced");
+    let run = LoadTest::apply("replaced", &namespace, json!({"producer": {"events": 300_000}}))?;
+    run.wait_for("some are produced", LIMIT, |s| {
+        s["producers"]["sent"].as_u64() > Some(60_000)
+    })?;
+    let producers = run.ready_pods("producer")?;
+    let [crashed, deleted, ..] = producers.as_slice() else {
+        return Err(format!("two producers are wanted: {producers:?}"));
+    };
+    run.signal(crashed, "loadgen", "KILL", &[])?;
+    kubectl(&["-n", &namespace.name, "delete", "pod", deleted, "--wait=false"])?;
+    let counter = run.ready_pods("counter")?.pop().ok_or("no counter is ready")?;
+    kubectl(&["-n", &namespace.name, "delete", "pod", &counter, "--wait=false"])?;
+
+    let status = run.wait_for_end(LIMIT)?;
+    assert_eq!(status["verdict"], "Pass", "{status:#}");
+    assert_eq!(
+        status["correctness"]["inLog"], 300_000,
+        "producers resume where the log ends: {status:#}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_slot_without_a_working_pod_ends_the_run_with_the_pods_reason() -> Result<(), String> {
+    let cases = [
+        ("image", json!({"image": "eoslab.invalid/none:1"}), "Image"),
+        (
+            "unschedulable",
+            json!({"podTemplate": {"nodeSelector": {"no-such-label": "x"}}}),
+            "nschedulable",
+        ),
+    ];
+    let namespace = TestNamespace::create("stuck");
+    let mut runs = Vec::new();
+    for (name, mut change, reason) in cases {
+        change["limits"] = json!({"slotTimeoutSeconds": 20, "provisioningTimeoutSeconds": 120});
+        runs.push((LoadTest::apply(name, &namespace, change)?, reason));
+    }
+    for (run, reason) in runs {
+        let status = run.wait_for_end(LIMIT)?;
+        assert_eq!(status["verdict"], "Error", "{}: {status:#}", run.name);
+        let said = format!("{} {}", status["reason"], status["message"]);
+        assert!(said.contains(reason), "{}: `{reason}` in {said}", run.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pod_that_crashes_again_and_again_ends_the_run() -> Result<(), String> {
+    let namespace = TestNamespace::create("crashloop");
+    let slow = json!({
+        "producer": {"events": 500_000, "rate": 1_000},
+        "limits": {"slotTimeoutSeconds": 15},
+    });
+    let run = LoadTest::apply("crashloop", &namespace, slow)?;
+    run.wait_for_phase("Running", LIMIT)?;
+    let pod = run.ready_pods("counter")?.pop().ok_or("no counter is ready")?;
+    // Each crash doubles the time that the kubelet waits before it starts the container again.
+    let status = eventually("the run gives up", LIMIT, || {
+        let status = run.status()?;
+        if status["phase"] == "Finished" {
+            return Ok(status);
+        }
+        if run.ready_pods("counter")?.contains(&pod) {
+            // It may have ended in between.
+            run.signal(&pod, "counter", "KILL", &[]).ok();
+        }
+        Err(status["message"].to_string())
+    })?;
+    assert_eq!(status["verdict"], "Error", "{status:#}");
+    let said = format!("{} {}", status["reason"], status["message"]);
+    assert!(said.contains("CrashLoopBackOff") && said.contains(&pod), "{said}");
+    Ok(())
+}

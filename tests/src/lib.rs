@@ -1,0 +1,32 @@
+//! Harness of the end-to-end tests: a namespace for each test, `kubectl` as a user types it, and waiting with a limit.
+//!
+//! The tests need the embedded cluster with the operator installed (`make up install`) and find it by `KUBECONFIG`.
+//! `EOSLAB_KEEP=1` keeps a test's namespace for a look.
+
+mod kubectl;
+mod loadtest;
+mod namespace;
+pub mod topic;
+
+pub use kubectl::{Failure, kubectl, kubectl_with_input, pod_ip};
+pub use loadtest::{LoadTest, spec};
+pub use namespace::TestNamespace;
+
+use std::time::{Duration, Instant};
+
+/// Polls `probe` every 200 ms until it gives a value.
+///
+/// # Errors
+/// After `limit`, `what` and the last thing that `probe` said.
+pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let until = Instant::now() + limit;
+    loop {
+        match probe() {
+            Ok(value) => return Ok(value),
+            Err(last) if Instant::now() > until => {
+                return Err(format!("{what}: not seen within {limit:?}; last: {last}"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}

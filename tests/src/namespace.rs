@@ -1,0 +1,78 @@
+use std::{env, process};
+
+use crate::kubectl::{kubectl, kubectl_with_input};
+
+/// Address of the embedded Redis, the same for every namespace.
+const REDIS_URL: &str = "redis://lab-redis.kafka.svc:6379";
+
+/// A namespace of a test's own, with the restricted pod security that users have. It goes when the value is dropped,
+/// and a failed test first says what its pods were doing.
+pub struct TestNamespace {
+    /// Its name.
+    pub name: String,
+}
+
+impl TestNamespace {
+    /// Creates `e2e-<test>-<pid>`.
+    ///
+    /// # Panics
+    /// When the cluster cannot be reached: there is nothing to test then.
+    pub fn create(test: &str) -> Self {
+        let name = format!("e2e-{test}-{}", process::id());
+        let manifest = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{pod-security.kubernetes.io/enforce: restricted}}\n\
+             ---\napiVersion: v1\nkind: Secret\nmetadata: {{name: lab-redis, namespace: {name}}}\nstringData: {{url: \"{REDIS_URL}\"}}\n"
+        );
+        if let Err(failure) = kubectl_with_input(&["apply", "-f", "-"], &manifest) {
+            panic!(
+                "these tests need the embedded cluster (make up install; export KUBECONFIG=$(make -s kubeconfig)): {failure}"
+            );
+        }
+        Self { name }
+    }
+
+    fn dump(&self) {
+        for args in [
+            &["get", "loadtests,pods,leases,jobs", "-o", "wide"][..],
+            &["describe", "loadtests"],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &[
+                "logs",
+                "-l",
+                "eoslab.dev/loadtest",
+                "--all-containers",
+                "--prefix",
+                "--tail=40",
+            ],
+        ] {
+            let mut all = vec!["-n", self.name.as_str()];
+            all.extend(args);
+            eprintln!("--- kubectl {}", all.join(" "));
+            match kubectl(&all) {
+                Ok(text) => eprintln!("{text}"),
+                Err(failure) => eprintln!("{failure}"),
+            }
+        }
+    }
+}
+
+impl Drop for TestNamespace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dump();
+        }
+        if env::var_os("EOSLAB_KEEP").is_some() {
+            eprintln!("kept: namespace {}", self.name);
+            return;
+        }
+        // The LoadTests go first: their finalizer removes topic and ledger while Secret and pods still stand.
+        for args in [
+            &["-n", &self.name, "delete", "loadtests", "--all", "--timeout=120s"][..],
+            &["delete", "namespace", &self.name, "--wait=false"],
+        ] {
+            if let Err(failure) = kubectl(args) {
+                eprintln!("clean-up: {failure}");
+            }
+        }
+    }
+}
