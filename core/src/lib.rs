@@ -18,6 +18,7 @@ mod slots;
 mod spec;
 mod stream;
 mod tally;
+mod window;
 
 pub use event::{DecodeError, Event, HEADER_LEN};
 pub use key::{Key, murmur2, partition_of};
@@ -30,3 +31,4 @@ pub use spec::{
 };
 pub use stream::{AMOUNT_MAX, AMOUNT_MIN, Draw, PartitionStream};
 pub use tally::{Tally, digest_mix};
+pub use window::{Standstill, Window};

@@ -11,6 +11,10 @@ use crate::{LatencyHistogram, Tally};
 pub const SEQ_RANGES_MAX: usize = 64;
 /// Most malformed records that one counter keeps as samples; further ones are only counted.
 pub const MALFORMED_SAMPLES_MAX: usize = 20;
+/// Most times without an acknowledgement that one producer keeps; the oldest go first.
+pub const ACK_GAPS_MAX: usize = 500;
+/// Shortest time without an acknowledgement that is noted, microseconds: above what a full batch takes.
+pub const ACK_GAP_MIN_US: u64 = 100_000;
 /// Most wrong accounts that a verification names; further ones are only counted.
 pub const WRONG_ACCOUNTS_MAX: usize = 10;
 
@@ -78,6 +82,19 @@ pub struct PartitionProduced {
     pub indeterminate_ranges: Vec<SeqRange>,
 }
 
+/// A time in which a partition got no acknowledgement although sends waited for one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AckGap {
+    /// Partition of the topic.
+    pub partition: u32,
+    /// When the acknowledgement came that ended it.
+    pub ended_at_us: i64,
+    /// Length: that acknowledgement minus the later of the one before and the first send that waited. After a restart
+    /// of the producer the one before is the log's last record.
+    pub length_us: u64,
+}
+
 /// What one producer incarnation did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,6 +123,9 @@ pub struct ProducerReport {
     pub service: LatencyHistogram,
     /// One entry for each owned partition.
     pub partitions: Vec<PartitionProduced>,
+    /// The last times without an acknowledgement of at least [`ACK_GAP_MIN_US`], at most [`ACK_GAPS_MAX`].
+    #[serde(default)]
+    pub ack_gaps: Vec<AckGap>,
 }
 
 /// What one counter incarnation did in one partition that it holds or held.
