@@ -11,6 +11,11 @@
 {{- printf "%s-operator" (include "eoslab.fullname" .) -}}
 {{- end -}}
 
+{{/* Of the chaos controller's Deployment, ServiceAccount and all that is bound to it. */}}
+{{- define "eoslab.chaosName" -}}
+{{- printf "%s-chaos" (include "eoslab.fullname" .) -}}
+{{- end -}}
+
 {{- define "eoslab.serviceAccountName" -}}
 {{- default (include "eoslab.operatorName" .) .Values.serviceAccount.name -}}
 {{- end -}}
@@ -24,18 +29,26 @@
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion $tag) -}}
 {{- end -}}
 
-{{/* Labels that never change: selectors are made of them. */}}
-{{- define "eoslab.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: operator
+{{/* Labels that never change: selectors are made of them. Takes the root and the component. */}}
+{{- define "eoslab.selectorLabelsOf" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ $root.Chart.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* Takes the root and the component. */}}
+{{- define "eoslab.labelsOf" -}}
+{{- $root := index . 0 -}}
+{{ include "eoslab.selectorLabelsOf" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{/* Of all that is not the chaos controller's. */}}
 {{- define "eoslab.labels" -}}
-{{ include "eoslab.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{ include "eoslab.labelsOf" (list . "operator") }}
 {{- end -}}
 
 {{/* Namespaces that the operator watches, separated by commas; empty means all. */}}
@@ -45,6 +58,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if eq .Values.rbac.scope "namespaced" -}}
 {{- .Release.Namespace -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Namespaces in which the chaos controller has rights, separated by commas. */}}
+{{- define "eoslab.chaosNamespaces" -}}
+{{- if not .Values.chaos.namespaces -}}
+{{- fail "chaos.namespaces: is empty although chaos.enabled is true; name the namespaces of the LoadTests and of their Kafka and Redis, for instance --set 'chaos.namespaces={default,kafka}'" -}}
+{{- end -}}
+{{- join "," .Values.chaos.namespaces -}}
 {{- end -}}
 
 {{/* What the operator may do: each rule is used, and no verb is a wildcard. */}}
@@ -91,4 +112,54 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]
+{{- end -}}
+
+{{/* What the chaos controller may do in a namespace: each rule is used, and no verb is a wildcard. */}}
+{{- define "eoslab.chaosRules" -}}
+# The experiments: read them, hold them by a finalizer until all is healed, write what is observed.
+- apiGroups: [eoslab.dev]
+  resources: [chaosruns]
+  verbs: [get, list, watch, patch]
+- apiGroups: [eoslab.dev]
+  resources: [chaosruns/status]
+  verbs: [get, update, patch]
+# The run under fault: its state, and its number of counters.
+- apiGroups: [eoslab.dev]
+  resources: [loadtests]
+  verbs: [get, list, watch]
+- apiGroups: [eoslab.dev]
+  resources: [loadtests/scale]
+  verbs: [get, update, patch]
+# Whether the namespace itself carries the label that allows faults. A Role reaches its own namespace alone.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+# The faults: delete a pod, signal a process in it. An exec over a WebSocket is a GET to some API servers.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+- apiGroups: [""]
+  resources: [pods/exec]
+  verbs: [create, get]
+# Rolling restarts.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get, list, patch]
+- apiGroups: [core.strimzi.io]
+  resources: [strimzipodsets]
+  verbs: [get, list, patch]
+- apiGroups: [kafka.strimzi.io]
+  resources: [kafkas]
+  verbs: [get, list]
+# One experiment at a time for each Kafka; who holds a slot.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, create, update, patch, delete]
+# The Secret that a LoadTest names for Redis: read by name, never listed.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 {{- end -}}
