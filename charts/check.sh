@@ -5,11 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 namespace=eoslab-chart-check-$$
+# Of a release of its own: the lock is cluster-wide, and eoslab may be installed here.
+release=eoslab-check-$$
+chaos=$release-chaos
 work=$(mktemp -d)
 made_crd=
 cleanup() {
   rm -rf "$work"
   kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
+  kubectl delete validatingadmissionpolicybinding,validatingadmissionpolicy "$chaos" --ignore-not-found >/dev/null
   [ -z "$made_crd" ] || kubectl delete crd loadtests.eoslab.dev --wait=false >/dev/null
 }
 trap cleanup EXIT
@@ -30,10 +34,14 @@ helm lint --quiet --strict eoslab
 refused=(
   image.pullPolicy=Sometimes image.tagg=x image.repository= crds.enabled=maybe rbac.scope=galaxy
   'watchNamespaces={Not_A_Name}' log.format=xml resources.limit.memory=1Gi podAnnotations.a=1 extra=1
+  chaos.enabled=maybe 'chaos.namespaces={Not_A_Name}' chaos.replicas=2 chaos.resources.limit.memory=1Gi
 )
 for value in "${refused[@]}"; do
   if render --set "$value" >/dev/null 2>&1; then fail "--set $value is accepted"; fi
 done
+
+said=$(render --set chaos.enabled=true 2>&1) && fail 'chaos is enabled without namespaces'
+[[ $said == *'chaos.namespaces: is empty'* ]] || fail "chaos without namespaces: $said"
 
 # --- objects --------------------------------------------------------------------------------------------------
 
@@ -48,6 +56,8 @@ variants=(
   '--set crds.enabled=false,serviceAccount.name=judge,serviceAccount.annotations.a=b,log.format=json'
   '--set priorityClassName=system-cluster-critical,podAnnotations.a=b,nodeSelector.disk=ssd,tolerations[0].operator=Exists'
   '--set affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution=null,watchNamespaces={kafka}'
+  "--set chaos.enabled=true,chaos.namespaces={$namespace,default}"
+  "--set chaos.enabled=true,chaos.namespaces={$namespace},rbac.scope=namespaced,log.format=json,chaos.resources.limits.cpu=1"
 )
 for variant in "${variants[@]}"; do
   # shellcheck disable=SC2086 # each variant is words
@@ -75,41 +85,121 @@ check '' 'helm.sh/resource-policy: keep' 'kind: ClusterRoleBinding' 'value: "eos
 check '--set crds.keep=false' 'kind: CustomResourceDefinition' '! helm.sh/resource-policy'
 check '--set crds.enabled=false' '! kind: CustomResourceDefinition'
 check '--set rbac.scope=namespaced,rbac.aggregate=false' "value: \"$namespace\"" '! kind: ClusterRole'
+check '' 'shareProcessNamespace: true' '! name: eoslab-chaos' '! pods/exec' '! ValidatingAdmissionPolicy'
+check '--set chaos.enabled=true,chaos.namespaces={a,b}' 'command: ["chaos","controller"]' 'value: "a,b"' \
+  'namespace: a' 'namespace: b' 'kind: ValidatingAdmissionPolicyBinding'
+check '--set chaos.enabled=true,chaos.namespaces={a},rbac.scope=namespaced,rbac.aggregate=false' '! kind: ClusterRole'
 check '--set image.tag=123456789012' 'image: "eoslab:123456789012"' 'value: "eoslab:123456789012"'
 
 # --- rights ---------------------------------------------------------------------------------------------------
 
 render --set crds.enabled=false,rbac.scope=namespaced,rbac.aggregate=false -s templates/rbac.yaml \
   -s templates/serviceaccount.yaml | kubectl apply -f - >/dev/null
-can() { # namespace, verb, resource[/subresource]
-  local resource=${3%%/*} subresource=
-  [ "$resource" = "$3" ] || subresource=${3#*/}
-  kubectl auth can-i --quiet --as "system:serviceaccount:$namespace:eoslab-operator" -n "$1" "$2" "$resource" \
-    --subresource="$subresource" 2>/dev/null
+helm template "$release" eoslab --namespace "$namespace" --kube-version "$version" \
+  --set "chaos.enabled=true,chaos.namespaces={$namespace}" -s templates/chaos-rbac.yaml -s templates/chaos-lock.yaml |
+  kubectl apply -f - >/dev/null
+
+can() { # account, namespace, verb, resource[.group][/subresource]
+  local resource=${4%%/*} subresource='' group='' allowed
+  [ "$resource" = "$4" ] || subresource=${4#*/}
+  [ "${resource#*.}" = "$resource" ] || group=${resource#*.}
+  # Not `kubectl auth can-i`, which wants to know every resource.
+  allowed=$(kubectl create -o jsonpath='{.status.allowed}' -f - <<REVIEW
+apiVersion: authorization.k8s.io/v1
+kind: SubjectAccessReview
+spec:
+  user: system:serviceaccount:$namespace:$1
+  groups: [system:authenticated, system:serviceaccounts, "system:serviceaccounts:$namespace"]
+  resourceAttributes:
+    {namespace: $2, verb: $3, resource: ${resource%%.*}, group: "$group", subresource: "$subresource"}
+REVIEW
+  )
+  [ "$allowed" = true ]
 }
-may=(
-  'patch loadtests.eoslab.dev' 'patch loadtests.eoslab.dev/status' 'create deployments.apps' 'create jobs.batch'
-  'create leases.coordination.k8s.io' 'create roles.rbac.authorization.k8s.io' 'get secrets'
-  'create events.events.k8s.io' 'list pods'
+may() { # account, namespace, rights...
+  local account=$1 where=$2 right
+  shift 2
+  for right in "$@"; do
+    # shellcheck disable=SC2086 # verb and resource
+    can "$account" "$where" $right || fail "$account may not $right in $where"
+  done
+}
+may_not() { # account, namespace, rights...
+  local account=$1 where=$2 right
+  shift 2
+  for right in "$@"; do
+    # shellcheck disable=SC2086
+    if can "$account" "$where" $right; then fail "$account may $right in $where"; fi
+  done
+}
+
+nobodys=(
+  'list secrets' 'watch secrets' 'create secrets' 'delete configmaps' 'list configmaps' 'create pods'
+  'create pods/eviction' 'update loadtests.eoslab.dev' 'delete loadtests.eoslab.dev' 'create loadtests.eoslab.dev'
+  'escalate roles.rbac.authorization.k8s.io' 'bind roles.rbac.authorization.k8s.io' 'impersonate users'
+  'create clusterroles.rbac.authorization.k8s.io' 'get nodes' 'create serviceaccounts/token' 'update namespaces'
 )
-may_not=(
-  'list secrets' 'watch secrets' 'create secrets' 'delete configmaps' 'list configmaps'
-  'delete pods' 'create pods' 'create pods/exec' 'create pods/eviction' 'update loadtests.eoslab.dev'
-  'delete loadtests.eoslab.dev' 'create loadtests.eoslab.dev' 'escalate roles.rbac.authorization.k8s.io'
-  'bind roles.rbac.authorization.k8s.io' 'impersonate users' 'create clusterroles.rbac.authorization.k8s.io'
-  'get nodes' 'create serviceaccounts/token' 'update namespaces'
+may eoslab-operator "$namespace" 'patch loadtests.eoslab.dev' 'patch loadtests.eoslab.dev/status' \
+  'create deployments.apps' 'create jobs.batch' 'create leases.coordination.k8s.io' \
+  'create roles.rbac.authorization.k8s.io' 'get secrets' 'create events.events.k8s.io' 'list pods'
+may_not eoslab-operator "$namespace" "${nobodys[@]}" 'delete pods' 'create pods/exec' 'get pods/exec' \
+  'patch chaosruns.eoslab.dev'
+may_not eoslab-operator default 'get secrets' 'create leases.coordination.k8s.io'
+
+disturbs=(
+  'delete pods' 'create pods/exec' 'get pods/exec' 'patch deployments.apps' 'patch statefulsets.apps'
+  'patch strimzipodsets.core.strimzi.io' 'patch loadtests.eoslab.dev/scale'
 )
-for right in "${may[@]}"; do
-  # shellcheck disable=SC2086 # verb and resource
-  can "$namespace" $right || fail "the operator may not $right"
-done
-for right in "${may_not[@]}"; do
-  # shellcheck disable=SC2086
-  if can "$namespace" $right; then fail "the operator may $right"; fi
-done
-if can default get secrets || can default create leases.coordination.k8s.io; then
-  fail 'with rbac.scope namespaced the operator has rights in another namespace'
-fi
+may "$chaos" "$namespace" "${disturbs[@]}" 'watch chaosruns.eoslab.dev' 'patch chaosruns.eoslab.dev' \
+  'patch chaosruns.eoslab.dev/status' 'watch loadtests.eoslab.dev' 'watch pods' 'list kafkas.kafka.strimzi.io' \
+  'delete leases.coordination.k8s.io' 'get secrets' 'create events.events.k8s.io'
+may_not "$chaos" "$namespace" "${nobodys[@]}" 'deletecollection pods' 'create pods/attach' 'patch pods' \
+  'create chaosruns.eoslab.dev' 'delete chaosruns.eoslab.dev' 'patch loadtests.eoslab.dev' \
+  'patch loadtests.eoslab.dev/status' 'create deployments.apps' 'delete deployments.apps' \
+  'create rolebindings.rbac.authorization.k8s.io' 'patch namespaces' 'list namespaces' \
+  'delete validatingadmissionpolicies.admissionregistration.k8s.io'
+may_not "$chaos" default "${disturbs[@]}" 'get secrets' 'list chaosruns.eoslab.dev'
+
+# --- the lock -------------------------------------------------------------------------------------------------
+
+as_chaos() { kubectl -n "$namespace" --as "system:serviceaccount:$namespace:$chaos" "$@" 2>&1; }
+said=$(as_chaos get namespace "$namespace") || fail "the chaos controller cannot read its namespace's label: $said"
+if as_chaos get namespace default >/dev/null; then fail "the chaos controller can read another namespace"; fi
+
+# It never runs: no node has such a label.
+kubectl create -n "$namespace" -f - >/dev/null 2>&1 <<'POD'
+apiVersion: v1
+kind: Pod
+metadata: {name: victim}
+spec:
+  nodeSelector: {eoslab.dev/no-such-node: "true"}
+  containers: [{name: victim, image: none}]
+POD
+kubectl create deployment victim -n "$namespace" --image=none --replicas=0 >/dev/null 2>&1
+faults=(
+  'delete pod victim --dry-run=server' 'exec victim -- true'
+  'patch deployment victim --dry-run=server -p {"metadata":{"annotations":{"a":"b"}}}'
+)
+# The API server takes a moment to heed a new policy, and a new label.
+is_locked() { # fault, locked or not
+  local attempt said is
+  for attempt in $(seq 100); do
+    # shellcheck disable=SC2086 # words
+    said=$(as_chaos $1) || true
+    is=no
+    [[ $said != *'to allow faults: kubectl label namespace'* ]] || is=locked
+    [ "$is" != "$2" ] || return 0
+    sleep 0.2
+  done
+  fail "$1 is not as expected ($2) after $attempt attempts: $said"
+}
+for fault in "${faults[@]}"; do is_locked "$fault" locked; done
+kubectl delete pod victim -n "$namespace" --dry-run=server >/dev/null ||
+  fail 'the lock stops others than the chaos controller'
+kubectl label namespace "$namespace" eoslab.dev/chaos=allowed >/dev/null
+for fault in "${faults[@]}"; do is_locked "$fault" no; done
+kubectl label namespace "$namespace" --overwrite eoslab.dev/chaos=enabled >/dev/null
+for fault in "${faults[@]}"; do is_locked "$fault" locked; done
 
 # --- the definition -------------------------------------------------------------------------------------------
 
@@ -145,4 +235,4 @@ kubectl get loadtests -n "$namespace" --field-selector status.verdict=Pass >/dev
 said=$(kubectl explain loadtest.spec.producer.rate)
 [[ $said == *'Events a second'* ]] || fail "kubectl explain says: $said"
 kubectl delete loadtest smoke -n "$namespace" --timeout=60s >/dev/null
-echo 'chart: lint, values, objects, rights and definition are right'
+echo 'chart: lint, values, objects, rights, lock and definition are right'
