@@ -1,8 +1,8 @@
 //! The reports on the wire: a committed JSON that is read and written as it is.
 
 use eoslab_core::report::{
-    CounterReport, MalformedSample, Member, PartitionCounted, PartitionProduced, Pause, ProducerReport, ProducerState,
-    SeqRange, VerifyReport, WrongAccount,
+    AckGap, CounterReport, MalformedSample, Member, PartitionCounted, PartitionProduced, Pause, ProducerReport,
+    ProducerState, SeqRange, VerifyReport, WrongAccount,
 };
 use eoslab_core::{LatencyHistogram, Tally};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,11 @@ fn producer() -> ProducerReport {
             indeterminate: 2,
             failed_ranges: vec![SeqRange { first: 20, last: 23 }],
             indeterminate_ranges: vec![SeqRange { first: 40, last: 41 }],
+        }],
+        ack_gaps: vec![AckGap {
+            partition: 3,
+            ended_at_us: 1_700_000_000_700_000,
+            length_us: 450_000,
         }],
     }
 }
@@ -180,7 +185,7 @@ fn golden_reports_with_a_field_renamed_are_refused() {
         .filter(|name| golden.contains(&format!("\"{name}\":")))
         .collect();
     assert!(names.len() > 50, "{names:?}");
-    let optional = ["targetRatePerSecond", "endSeq", "highestAckedSeq"];
+    let optional = ["targetRatePerSecond", "endSeq", "highestAckedSeq", "ackGaps"];
     for name in names {
         let renamed = golden.replace(&format!("\"{name}\":"), &format!("\"{name}x\":"));
         let read = serde_json::from_str::<Reports>(&renamed);
