@@ -7,6 +7,7 @@ use eoslab_core::{Layout, PartitionStream};
 use eoslab_runtime::clock::Clock;
 use eoslab_runtime::tail::Tails;
 
+use crate::ack_watch::AckWatch;
 use crate::args::{End, Rate, Settings};
 use crate::controls::Controls;
 use crate::lane::{Lane, Pace, Track};
@@ -43,6 +44,8 @@ pub struct PreparedTrack {
     pub first_seq: u64,
     /// End (exclusive), unless the run ends by time.
     pub end_seq: Option<u64>,
+    /// Timestamp of the log's last event, which a former process sent.
+    pub resumed_from_us: Option<i64>,
 }
 
 /// All that a slot is to send.
@@ -89,6 +92,7 @@ pub fn prepare(settings: &Settings, layout: &Layout, slot: u32, tails: &Tails) -
                     share: layout.share(partition),
                     first_seq,
                     end_seq,
+                    resumed_from_us: last.map(|event| event.ts_us),
                 });
             }
             None => idle.push(LaneProgress::new(partition, 0, Some(0), None)),
@@ -166,12 +170,9 @@ fn worker(
     for lane in prepared {
         let schedule = schedule(settings, start, &lane, client_share);
         let shown = (pace == Pace::Open).then_some(schedule);
-        booked.push(LaneProgress::new(
-            lane.stream.partition(),
-            lane.first_seq,
-            lane.end_seq,
-            shown,
-        ));
+        let mut progress = LaneProgress::new(lane.stream.partition(), lane.first_seq, lane.end_seq, shown);
+        progress.acks = ack_watch(&lane, shown);
+        booked.push(progress);
         let end_seq = lane.end_seq.unwrap_or(u64::MAX);
         tracks.push(Track {
             stream: lane.stream,
@@ -198,6 +199,15 @@ fn worker(
             ..Progress::default()
         })),
     }
+}
+
+/// After a restart the first event has waited since it was due, in a closed loop since the last one before it.
+fn ack_watch(lane: &PreparedTrack, schedule: Option<Schedule>) -> AckWatch {
+    let Some(last_us) = lane.resumed_from_us else {
+        return AckWatch::default();
+    };
+    let due_us = schedule.map(|schedule| schedule.due_at(lane.first_seq));
+    AckWatch::waiting_since(due_us.map_or(last_us, |due_us| due_us.max(last_us)))
 }
 
 fn pace(settings: &Settings, start: Start, lanes: usize) -> Pace {

@@ -112,18 +112,20 @@ impl Desk {
                 continue;
             };
             booked.book(&event, delivery.outcome);
+            let sent_at_us = self.clock.started_at_us() + delivery.sent_at_us as i64;
+            if let Some(gap_us) = booked
+                .acks
+                .resolve(sent_at_us, delivery.outcome == Outcome::Acked, now_us)
+            {
+                progress.ack_gaps.note(delivery.partition, gap_us, now_us);
+            }
             self.resolved[lane] += 1;
             progress.open = progress.open.saturating_sub(1);
             match delivery.outcome {
                 Outcome::Acked if event.ts_us >= measure_from_us => {
+                    let response_us = now_us.saturating_sub(event.ts_us).max(0) as u64;
                     let service_us = elapsed_us.saturating_sub(delivery.sent_at_us);
-                    progress.service.record(service_us);
-                    progress.service_buckets.record(service_us);
-                    if self.open {
-                        let response_us = now_us.saturating_sub(event.ts_us).max(0) as u64;
-                        progress.response.record(response_us);
-                        progress.response_buckets.record(response_us);
-                    }
+                    progress.record(service_us, self.open.then_some(response_us));
                 }
                 Outcome::Acked => {}
                 Outcome::Failed(code) | Outcome::Indeterminate(code) => {

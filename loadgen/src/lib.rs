@@ -4,6 +4,7 @@
 //! Pure parts: [`plan`] (who owns which partition), [`schedule`] (what is due), [`resume`] (where to go on),
 //! [`ranges`], [`assembly`]. At the edge: [`client`], [`takeover`], [`worker`]. [`pod`] puts them together.
 
+pub mod ack_watch;
 pub mod args;
 pub mod assembly;
 pub mod client;

@@ -6,6 +6,7 @@ use eoslab_core::report::PartitionProduced;
 use eoslab_core::{Event, LatencyHistogram, Tally};
 use eoslab_runtime::metrics::LatencyBuckets;
 
+use crate::ack_watch::{AckGaps, AckWatch};
 use crate::client::Outcome;
 use crate::ranges::SeqRanges;
 use crate::schedule::Schedule;
@@ -25,6 +26,8 @@ pub struct LaneProgress {
     pub end_seq: Option<u64>,
     /// The open model's schedule; `None` in a closed loop.
     pub schedule: Option<Schedule>,
+    /// How long it goes without an acknowledgement.
+    pub acks: AckWatch,
     acked: Tally,
     highest_acked_seq: Option<u64>,
     failed: SeqRanges,
@@ -41,6 +44,7 @@ impl LaneProgress {
             admitted_seq: first_seq,
             end_seq,
             schedule,
+            acks: AckWatch::default(),
             acked: Tally::default(),
             highest_acked_seq: None,
             failed: SeqRanges::default(),
@@ -144,6 +148,8 @@ pub struct Progress {
     pub response_buckets: LatencyBuckets,
     /// The service latencies for Prometheus.
     pub service_buckets: LatencyBuckets,
+    /// Times without an acknowledgement.
+    pub ack_gaps: AckGaps,
     /// One entry for each partition.
     pub lanes: Vec<LaneProgress>,
 }
@@ -160,8 +166,20 @@ impl Progress {
         self.service.merge(&other.service);
         self.response_buckets.merge(&other.response_buckets);
         self.service_buckets.merge(&other.service_buckets);
+        self.ack_gaps.merge(other.ack_gaps);
         self.lanes.extend(other.lanes);
         self.lanes.sort_by_key(|lane| lane.partition);
+    }
+
+    /// Records the latencies of one acknowledgement; a closed loop has no response latency.
+    #[inline]
+    pub fn record(&mut self, service_us: u64, response_us: Option<u64>) {
+        self.service.record(service_us);
+        self.service_buckets.record(service_us);
+        if let Some(response_us) = response_us {
+            self.response.record(response_us);
+            self.response_buckets.record(response_us);
+        }
     }
 
     /// Events acknowledged.

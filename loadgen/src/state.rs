@@ -120,6 +120,7 @@ impl State {
             response: progress.response,
             service: progress.service,
             partitions: progress.lanes.iter().map(LaneProgress::report).collect(),
+            ack_gaps: progress.ack_gaps.into_vec(),
         }
     }
 

@@ -89,7 +89,14 @@ async fn a_stopped_producer_goes_on_where_the_log_ends() -> TestResult {
         sent = log.len();
     }
     let pod = Pod::start(of()).await?;
-    pod.done().await?;
+    let mut restarted: Vec<u32> = pod.done().await?.ack_gaps.iter().map(|gap| gap.partition).collect();
+    restarted.sort_unstable();
+    restarted.dedup();
+    assert_eq!(
+        restarted,
+        [0, 1, 2, 3],
+        "the restart is a time without acknowledgements"
+    );
     pod.stop().await?;
     let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
     assert!(log.is_dense(&counts(&of().stream, 60_000)));
@@ -284,6 +291,11 @@ async fn an_outage_is_sat_out_and_shows_as_latency() -> TestResult {
     }
     let report = pod.done().await?;
     assert!(report.response.max() > 500_000, "{}", report.response.max());
+    for partition in 0..3 {
+        let own = report.ack_gaps.iter().filter(|gap| gap.partition == partition);
+        let longest_us = own.map(|gap| gap.length_us).max();
+        assert!(longest_us > Some(500_000), "{:?}", report.ack_gaps);
+    }
     let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
     assert!(log.is_dense(&counts(&of().stream, 9000)), "{report:#?}");
     pod.stop().await?;

@@ -20,14 +20,14 @@ type Log = BTreeMap<u32, Vec<Event>>;
 
 const START_US: i64 = 1_000_000_000;
 
-fn settings(partitions: u32, producers: u32, clients: u32, events: u64) -> Settings {
+fn settings(rate: &str, partitions: u32, producers: u32, clients: u32, events: u64) -> Settings {
     let number = |number: u64| number.to_string();
     let flags = [
         "loadgen".into(),
         "--bootstrap-servers=127.0.0.1:1".into(),
         "--slot=0".into(),
         "--accounts=40".into(),
-        "--rate=1000".into(),
+        format!("--rate={rate}"),
         format!("--partitions={partitions}"),
         format!("--producers={producers}"),
         format!("--clients={clients}"),
@@ -81,6 +81,38 @@ fn work(workers: &mut [Worker], now_us: i64, log: &mut Log, reach: u64) {
     }
 }
 
+#[test]
+fn a_restart_is_part_of_the_first_time_without_an_acknowledgement() {
+    let (sent_us, acked_us) = (START_US + 5_000_000, START_US + 5_100_000);
+    // One event each millisecond: in the open model the fourth was due at 3 ms. A closed loop always has one to send.
+    for (rate, waiting_since_us) in [("1000", START_US + 3_000), ("max", START_US + 2_000)] {
+        let settings = settings(rate, 1, 1, 1, 1000);
+        let layout = Layout::new(&settings.stream).expect("a valid stream");
+        let stream = layout.stream(0).expect("partition 0 exists");
+        let event = |seq: u64| {
+            let draw = stream.draw(seq);
+            Event {
+                account_id: draw.account_id,
+                amount: draw.amount,
+                ts_us: START_US + seq as i64 * 1000,
+                seq,
+            }
+        };
+        let gap_us = |log: Vec<Event>| {
+            let workers = start(&settings, &layout, 0, &BTreeMap::from([(0, log)]));
+            let mut acks = workers[0].progress.lock().lanes[0].acks;
+            acks.resolve(sent_us, true, acked_us)
+        };
+        let since_the_crash = Some((acked_us - waiting_since_us) as u64);
+        assert_eq!(gap_us((0..3).map(event).collect()), since_the_crash, "{rate}");
+        assert_eq!(
+            gap_us(Vec::new()),
+            Some(100_000),
+            "{rate}: nothing was there to restart"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
@@ -90,7 +122,7 @@ proptest! {
         events in 1_u64..3000,
         steps in prop::collection::vec((0_i64..400_000, 0_u32..9, prop::option::of(0_u64..200)), 1..40),
     ) {
-        let settings = settings(partitions, producers, clients, events);
+        let settings = settings("1000", partitions, producers, clients, events);
         let layout = Layout::new(&settings.stream).expect("a valid stream");
         let mut log: Log = (0..partitions).map(|partition| (partition, Vec::new())).collect();
         let mut pods: Vec<_> = (0..producers).map(|slot| start(&settings, &layout, slot, &log)).collect();
