@@ -4,7 +4,6 @@
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use redis::Value;
@@ -140,29 +139,8 @@ impl<'a> World<'a> {
 
     /// Applies; what is not answered is sent again, as the consumer's loop does.
     fn flush(&mut self, member: usize) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while let Some(failed) = self.members[member].flush().failed {
-            assert!(failed.is_transient() && Instant::now() < deadline, "{failed}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.reread(member);
-    }
-
-    /// Reads and applies everything that the member holds. It may be a while until it asks Redis again: steps lose
-    /// answers.
-    fn drain(&mut self, member: usize) {
-        loop {
-            let held = self.members[member].engine.held();
-            let read: usize = held.into_iter().map(|p| self.members[member].read(p, 200)).sum();
-            self.flush(member);
-            if read == 0 {
-                return;
-            }
-        }
-    }
-
-    /// After an outage, reading goes on behind what was taken.
-    fn reread(&mut self, member: usize) {
+        self.members[member].flush_patiently();
+        // After an outage, reading goes on behind what was taken.
         for seek in self.members[member].engine.read_positions() {
             self.members[member].read_from(seek.partition, seek.offset);
         }
@@ -194,12 +172,12 @@ fn any_interleaving_ends_exact() {
             world.flush(member);
         }
         world.members[0].assign(&[0, 1]);
-        world.drain(0);
+        world.members[0].drain_patiently();
         let report = run.verify();
         prop_assert!(report.is_exact(), "{:?}", report);
         // The other one still holds what it held.
         world.flush(1);
-        world.drain(1);
+        world.members[1].drain_patiently();
         prop_assert!(run.verify().is_exact());
         for member in &mut world.members {
             let report = member.engine.stats().report();

@@ -226,33 +226,39 @@ impl Member<'_> {
         flushed
     }
 
-    /// Applies everything, however often Redis has to be asked.
-    pub fn flush_patiently(&mut self) {
+    /// Applies everything, however often Redis has to be asked; returns whether it is to be read from elsewhere.
+    pub fn flush_patiently(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while let Some(failed) = self.flush().failed {
+        let mut moved = false;
+        loop {
+            let flushed = self.flush();
+            moved |= !flushed.seeks.is_empty();
+            let Some(failed) = flushed.failed else { return moved };
             assert!(failed.is_transient() && Instant::now() < deadline, "{failed}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// [`Self::drain`] after an outage.
+    /// [`Self::drain`] after an outage, which only the next call of Redis notices.
     pub fn drain_patiently(&mut self) {
-        self.flush_patiently();
-        self.drain();
+        self.drain_by(Self::flush_patiently);
     }
 
     /// Reads and applies everything that the member holds.
     pub fn drain(&mut self) {
-        loop {
-            let read: usize = self
-                .engine
-                .held()
-                .into_iter()
-                .map(|partition| self.read(partition, 200))
-                .sum();
-            let flushed = self.flush();
+        self.drain_by(|member| {
+            let flushed = member.flush();
             assert!(flushed.failed.is_none(), "{:?}", flushed.failed);
-            if read == 0 && flushed.seeks.is_empty() {
+            !flushed.seeks.is_empty()
+        });
+    }
+
+    /// `flush` says whether it is to be read from elsewhere.
+    fn drain_by(&mut self, flush: impl Fn(&mut Self) -> bool) {
+        loop {
+            let held = self.engine.held();
+            let read: usize = held.into_iter().map(|partition| self.read(partition, 200)).sum();
+            if !flush(self) && read == 0 {
                 return;
             }
         }
