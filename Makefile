@@ -25,11 +25,13 @@ test-embedded: ## test the embedded cluster itself: stops and restarts it (about
 	@deploy/embedded/selftest.sh
 
 ##@ eoslab
-.PHONY: install demo test bench kind
+.PHONY: install demo chaos test bench kind
 install: ## build eoslab and install it on the embedded cluster by its chart
 	@deploy/install.sh
 demo: ## the main job: cluster, eoslab, one LoadTest, its verdict
 	@deploy/demo.sh
+chaos: ## broker, counters, Redis and producer die under load, and the verdict on it
+	@deploy/chaos.sh
 test: ## every test
 	@deploy/test.sh
 bench: ## measure against rivals on the embedded brokers, and print ratios

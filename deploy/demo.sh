@@ -5,8 +5,12 @@ cd "$(dirname "$0")/.."
 . deploy/steps.sh
 
 lab=deploy/embedded/lab
-# The node and the binaries need different things (Go and Rust), and each leaves a core idle at times.
+# Go compiles the node and Rust the binaries, and each leaves a core idle at times: both at once.
+deploy/build.sh &
+build=$!
+trap 'kill "$build" 2>/dev/null || true' EXIT
 step 'embedded cluster' "$lab" up
+step 'the binaries' wait "$build"
 step 'eoslab' deploy/install.sh
 KUBECONFIG=$($lab kubeconfig)
 PATH=$($lab bin-path):$PATH

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the binaries, makes an image of them on the embedded cluster and installs the chart with it.
+# Builds the binaries, makes an image of them on the embedded cluster and installs the chart with it. Faults are allowed
+# in the namespaces of the examples, of the end-to-end tests and of the controllers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
@@ -13,9 +14,19 @@ binaries=(operator loadgen counter chaos)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
-step 'build the binaries' cargo build --release --quiet "${binaries[@]/#/--bin=}"
+step 'build the binaries' deploy/build.sh
 cp "${binaries[@]/#/target/release/}" "$stage"
 image=$(step 'make the image' "$lab" load-eoslab "$stage" | tail -n 1)
+chaos_namespaces=(default kafka eoslab-chaos eoslab-system)
+allow_faults() {
+  local namespace
+  for namespace in "${chaos_namespaces[@]}"; do
+    kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null 2>&1 &&
+      kubectl label --overwrite namespace "$namespace" eoslab.dev/chaos=allowed >/dev/null || return
+  done
+}
+step 'allow faults' allow_faults
 step 'install the chart' helm upgrade --install eoslab charts/eoslab \
   --namespace eoslab-system --create-namespace --wait --timeout 120s \
-  --set image.repository="${image%:*}" --set-string image.tag="${image##*:}" --set image.pullPolicy=Never
+  --set image.repository="${image%:*}" --set-string image.tag="${image##*:}" --set image.pullPolicy=Never \
+  --set chaos.enabled=true --set "chaos.namespaces={$(IFS=,; echo "${chaos_namespaces[*]}")}"

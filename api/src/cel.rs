@@ -27,7 +27,8 @@ const fn must(rule: &'static str, message: &'static str) -> CelRule {
     }
 }
 
-const fn must_at(field_path: &'static str, rule: &'static str, message: &'static str) -> CelRule {
+/// A rule whose culprit is a field of the value.
+pub(crate) const fn must_at(field_path: &'static str, rule: &'static str, message: &'static str) -> CelRule {
     CelRule {
         rule,
         message,
@@ -75,6 +76,13 @@ pub const SPEC: &[CelRule] = &[
          value of 512 MiB holds; lower it or raise the partitions",
     ),
     must_at(
+        ".kafka.clientProperties",
+        "self.counter.protocol != 'consumer' || !has(self.kafka.clientProperties) || \
+         !self.kafka.clientProperties.exists(k, k in ['group.protocol.type', 'heartbeat.interval.ms'])",
+        "spec.kafka.clientProperties: heartbeat.interval.ms and group.protocol.type are the brokers' own with \
+         spec.counter.protocol consumer; remove them or set the protocol to classic",
+    ),
+    must_at(
         ".limits.maxDurationSeconds",
         "!has(self.limits.maxDurationSeconds) || !has(self.producer.durationSeconds) || \
          self.producer.durationSeconds <= self.limits.maxDurationSeconds",
@@ -108,7 +116,8 @@ pub const SPEC: &[CelRule] = &[
     ),
     must_at(
         ".counter",
-        "self.counter.mode == oldSelf.counter.mode && self.counter.assignor == oldSelf.counter.assignor && \
+        "self.counter.mode == oldSelf.counter.mode && self.counter.protocol == oldSelf.counter.protocol && \
+         self.counter.assignor == oldSelf.counter.assignor && \
          self.counter.staticMembership == oldSelf.counter.staticMembership && self.counter.sessionTimeoutMs == \
          oldSelf.counter.sessionTimeoutMs && self.counter.batchEvents == oldSelf.counter.batchEvents && \
          self.counter.batchIntervalMs == oldSelf.counter.batchIntervalMs && self.counter.keepRunning == \

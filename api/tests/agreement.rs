@@ -5,8 +5,9 @@ mod common;
 use std::path::Path;
 
 use common::typed;
-use eoslab_api::crd::loadtest_crd_json;
-use eoslab_api::{LoadTest, OWNED_PROPERTIES, SECRET_PROPERTIES, cel};
+use eoslab_api::crd::crd_json;
+use eoslab_api::{BROKER_PROPERTIES, ChaosRun, LoadTest, OWNED_PROPERTIES, SECRET_PROPERTIES, cel};
+use serde::Deserialize;
 use serde_json::Value;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -17,7 +18,7 @@ fn root() -> &'static Path {
 
 #[test]
 fn bounds_are_within_those_of_the_domain() -> Result {
-    let crd = loadtest_crd_json()?;
+    let crd = crd_json::<LoadTest>()?;
     let field = |path: &str| {
         let path = path.replace('/', "/properties/");
         crd.pointer(&format!(
@@ -47,10 +48,17 @@ fn bounds_are_within_those_of_the_domain() -> Result {
 #[test]
 fn rules_list_the_same_properties_as_the_validation() {
     for (rule, properties) in cel::CLIENT_PROPERTIES.iter().zip([OWNED_PROPERTIES, SECRET_PROPERTIES]) {
-        let list = rule.rule.rsplit('[').next().unwrap_or_default();
-        let listed: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
-        assert_eq!(listed, properties);
+        assert_eq!(listed(rule), properties);
     }
+    let at_properties = |rule: &&cel::CelRule| rule.field_path == Some(".kafka.clientProperties");
+    let rule = cel::SPEC.iter().find(at_properties).expect("a rule of the protocol");
+    assert_eq!(listed(rule), BROKER_PROPERTIES);
+}
+
+/// The last list of a rule.
+fn listed(rule: &cel::CelRule) -> Vec<&'static str> {
+    let list = rule.rule.rsplit('[').next().unwrap_or_default();
+    list.split('\'').skip(1).step_by(2).collect()
 }
 
 #[test]
@@ -61,17 +69,26 @@ fn the_examples_are_right() -> Result {
         if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        let loadtest: LoadTest = serde_norway::from_str(&std::fs::read_to_string(&path)?)?;
-        loadtest
-            .validate_cel()
-            .map_err(|why| format!("{}: {why}", path.display()))?;
-        loadtest
-            .spec
-            .validate()
-            .map_err(|why| format!("{}: {why}", path.display()))?;
-        examples += 1;
+        let text = std::fs::read_to_string(&path)?;
+        for document in serde_norway::Deserializer::from_str(&text) {
+            let object = Value::deserialize(document)?;
+            check_example(object).map_err(|why| format!("{}: {why}", path.display()))?;
+            examples += 1;
+        }
     }
-    assert!(examples >= 2, "{examples} examples");
+    assert!(examples >= 4, "{examples} examples");
+    Ok(())
+}
+
+fn check_example(object: Value) -> Result {
+    if object["kind"] == "ChaosRun" {
+        let run: ChaosRun = serde_json::from_value(object)?;
+        run.validate_cel()?;
+        return Ok(());
+    }
+    let loadtest: LoadTest = serde_json::from_value(object)?;
+    loadtest.validate_cel()?;
+    loadtest.spec.validate()?;
     Ok(())
 }
 

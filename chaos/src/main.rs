@@ -1,11 +1,15 @@
-//! `chaos`: faults for eoslab, run inside the pod that is to suffer them.
+//! `chaos`: the ChaosRun controller, and the signals that it has sent from within pods.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use eoslab_chaos::signal::{self, Action};
+use eoslab_chaos::args::ControllerArgs;
+use eoslab_chaos::run::{Deps, run};
+use eoslab_chaos::signal::{self, SignalArgs};
+use eoslab_runtime::{exit, shutdown, telemetry};
 
-/// Faults for eoslab's load pods and Kafka brokers.
+/// Faults for eoslab's load pods, Kafka brokers and Redis.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -15,39 +19,54 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Reconcile ChaosRuns: inject faults into the pods of a LoadTest, heal, measure.
+    Controller(ControllerArgs),
     /// Signal every process of this pod that runs a given executable.
     ///
     /// Example: kubectl exec baseline-counter-6d5f-x2x -- chaos signal --process counter --action KILL
-    Signal {
-        /// File name of the executable, e.g. counter, loadgen, java.
-        #[arg(long)]
-        process: String,
-        /// What to do: KILL (crash), STOP (freeze), CONT (go on), TERM (ask to end).
-        #[arg(long, value_enum, ignore_case = true)]
-        action: Action,
-        /// With STOP: go on after this many seconds.
-        #[arg(long = "for-seconds", value_name = "SECONDS")]
-        for_seconds: Option<u64>,
-    },
+    Signal(SignalArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Signal {
-        process,
-        action,
-        for_seconds,
-    } = Cli::parse().command;
-    let pause = for_seconds.map(Duration::from_secs);
-    match signal::send(Path::new("/proc"), &process, action, pause) {
-        Ok(hit) => {
-            for p in hit {
-                println!("{action:?} sent to {} (pid {})", p.name, p.pid);
-            }
-            ExitCode::SUCCESS
-        }
+    let cli: Cli = match exit::parse_args() {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    let ended = match cli.command {
+        Command::Controller(args) => controller(args),
+        Command::Signal(args) => signalled(&args),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chaos: {:#}", anyhow::Error::from(error));
+            eprintln!("chaos: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn signalled(args: &SignalArgs) -> anyhow::Result<()> {
+    for process in signal::send(Path::new("/proc"), args)? {
+        println!("{:?} sent to {} (pid {})", args.action, process.name, process.pid);
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log)?;
+    let shutdown = shutdown::signal().context("cannot listen for signals")?;
+    let client = kube::Client::try_default()
+        .await
+        .context("cannot reach the Kubernetes API")?;
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .context("cannot listen for HTTP")?;
+    let deps = Deps {
+        client,
+        namespaces: args.namespaces,
+        own_namespace: args.own_namespace,
+        listener,
+    };
+    run(deps, shutdown).await.context("the chaos controller has ended")
 }

@@ -1,17 +1,36 @@
 //! Finds processes by the name of their executable and signals them.
 
 use std::{
-    fs, io,
+    env, fs, io,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
+
+/// What is signalled, and how.
+#[derive(Args, Clone, Debug)]
+pub struct SignalArgs {
+    /// File name of the executable, e.g. counter, loadgen, java.
+    #[arg(long)]
+    pub process: String,
+    /// What to do: KILL (crash), STOP (freeze), CONT (go on), TERM (ask to end).
+    #[arg(long, value_enum, ignore_case = true)]
+    pub action: Action,
+    /// With STOP: go on after this many seconds, also when whoever asked for it is gone by then.
+    #[arg(long = "for-seconds", value_name = "SECONDS")]
+    pub for_seconds: Option<u64>,
+    /// Wait so many seconds first.
+    #[arg(long = "after-seconds", value_name = "SECONDS")]
+    pub after_seconds: Option<u64>,
+}
 
 /// What to do to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,7 +38,7 @@ use nix::{
 pub enum Action {
     /// Crash: the process ends at once and says goodbye to nobody.
     Kill,
-    /// Freeze, until CONT or until `--for` has passed.
+    /// Freeze, until CONT or until `--for-seconds` have passed.
     Stop,
     /// Let a frozen process go on.
     Cont,
@@ -57,6 +76,9 @@ pub enum SignalError {
         /// Names of the executables that do run.
         running: Vec<String>,
     },
+    /// What lets a frozen process go on could not be started; nothing was frozen.
+    #[error("cannot start what lets the process go on")]
+    Heal(#[source] io::Error),
     /// The kernel refused the signal.
     #[error("cannot signal process {pid}: the sender must run as the same user")]
     Refused {
@@ -111,28 +133,43 @@ pub fn processes(proc: &Path) -> Result<Vec<Process>, SignalError> {
     Ok(found)
 }
 
-/// Sends `action` to every process whose executable is named `name`; returns them.
+/// Signals every process whose executable is so named; returns them.
 ///
-/// With `pause`, a [`Action::Stop`] is followed by [`Action::Cont`] after that time, so the fault heals itself even
-/// when whoever asked for it is gone.
+/// A process that is frozen for some seconds is woken by a process of its own, which is started first: whatever
+/// happens to this one, to the connection that it was run over, or to the controller, the fault heals.
 ///
 /// # Errors
 /// [`SignalError::NotFound`] when nothing runs under that name, [`SignalError::Refused`] when the kernel refuses.
-pub fn send(proc: &Path, name: &str, action: Action, pause: Option<Duration>) -> Result<Vec<Process>, SignalError> {
+pub fn send(proc: &Path, args: &SignalArgs) -> Result<Vec<Process>, SignalError> {
+    if let Some(seconds) = args.after_seconds {
+        thread::sleep(Duration::from_secs(seconds));
+    }
     let all = processes(proc)?;
-    let targets: Vec<Process> = all.iter().filter(|p| p.name == name).cloned().collect();
+    let targets: Vec<Process> = all.iter().filter(|p| p.name == args.process).cloned().collect();
     if targets.is_empty() {
         return Err(SignalError::NotFound {
-            name: name.to_owned(),
+            name: args.process.clone(),
             running: all.into_iter().map(|p| p.name).collect(),
         });
     }
-    signal_all(&targets, action)?;
-    if let (Action::Stop, Some(pause)) = (action, pause) {
-        thread::sleep(pause);
-        signal_all(&targets, Action::Cont)?;
+    if let (Action::Stop, Some(seconds)) = (args.action, args.for_seconds) {
+        wake_later(&args.process, seconds).map_err(SignalError::Heal)?;
     }
+    signal_all(&targets, args.action)?;
     Ok(targets)
+}
+
+fn wake_later(process: &str, seconds: u64) -> io::Result<()> {
+    Command::new(env::current_exe()?)
+        .args(["signal", "--process", process, "--action", "CONT"])
+        .args(["--after-seconds", &seconds.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // A group of its own: it outlives the one that it was started from.
+        .process_group(0)
+        .spawn()
+        .map(drop)
 }
 
 fn signal_all(targets: &[Process], action: Action) -> Result<(), SignalError> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use eoslab_chaos::signal::{Action, SignalError, processes, send};
+use eoslab_chaos::signal::{Action, SignalArgs, SignalError, processes, send};
 
 /// A copy of `sleep` under a name that nothing else on the machine has, so that no other process can be hit.
 fn victim(name: &str) -> (tempdir::Dir, Child) {
@@ -32,11 +32,20 @@ fn state(child: &Child) -> char {
     stat[after_name..].chars().next().expect("stat goes on after the name")
 }
 
+fn args(process: &str, action: Action) -> SignalArgs {
+    SignalArgs {
+        process: process.to_owned(),
+        action,
+        for_seconds: None,
+        after_seconds: None,
+    }
+}
+
 #[test]
 fn kill_ends_the_named_process_and_no_other() {
     let (_a, mut hit) = victim("eoslab-victim-a");
     let (_b, mut spared) = victim("eoslab-victim-b");
-    send(Path::new("/proc"), "eoslab-victim-a", Action::Kill, None).expect("the victim runs");
+    send(Path::new("/proc"), &args("eoslab-victim-a", Action::Kill)).expect("the victim runs");
     assert_eq!(hit.wait().expect("the child is ours").signal(), Some(9));
     assert!(spared.try_wait().expect("the child is ours").is_none());
     spared.kill().expect("the child is ours");
@@ -44,25 +53,25 @@ fn kill_ends_the_named_process_and_no_other() {
 }
 
 #[test]
-fn stop_heals_itself() {
+fn a_freeze_heals_itself_after_the_command_has_ended() {
     let (_dir, mut child) = victim("eoslab-victim-c");
-    let stopper = std::thread::spawn(|| {
-        send(
-            Path::new("/proc"),
-            "eoslab-victim-c",
-            Action::Stop,
-            Some(Duration::from_millis(500)),
-        )
-    });
+    let freeze = [
+        "signal",
+        "--process",
+        "eoslab-victim-c",
+        "--action",
+        "STOP",
+        "--for-seconds",
+        "1",
+    ];
+    let done = Command::new(env!("CARGO_BIN_EXE_chaos")).args(freeze).status();
+    assert!(done.expect("it can be run").success());
+    // The command has ended; a signal takes effect when the kernel next looks.
     while state(&child) != 'T' {
         std::thread::yield_now();
     }
-    stopper
-        .join()
-        .expect("the thread does not panic")
-        .expect("the victim runs");
     while state(&child) == 'T' {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(10));
     }
     child.kill().expect("the child is ours");
     child.wait().expect("the child is ours");
@@ -70,7 +79,7 @@ fn stop_heals_itself() {
 
 #[test]
 fn an_unknown_name_says_what_runs() {
-    let error = send(Path::new("/proc"), "no-such-executable", Action::Kill, None).expect_err("nothing has that name");
+    let error = send(Path::new("/proc"), &args("no-such-executable", Action::Kill)).expect_err("nothing has that name");
     assert!(matches!(error, SignalError::NotFound { ref running, .. } if !running.is_empty()));
 }
 

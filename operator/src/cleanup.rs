@@ -93,7 +93,7 @@ async fn remove(context: &Context, loadtest: &LoadTest, plan: &Plan) -> Result<V
     // Before the start nothing was counted.
     let has_started = status.is_some_and(|status| status.measure_start_time.is_some());
     if has_started && spec.ledger.deletion_policy == DeletionPolicy::Delete {
-        let deleted = match redis_urls(context, plan).await? {
+        let deleted = match redis_urls(&context.client, plan).await? {
             Ok(urls) => context.outside.delete_ledger(plan, &urls).await,
             Err(cause) => Err(cause),
         };

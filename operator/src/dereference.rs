@@ -9,7 +9,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 
 use crate::build;
 use crate::context::Context;
@@ -25,9 +25,9 @@ use crate::seen::pods::PodView;
 use crate::seen::slots::{DeploymentView, Group, SlotView};
 use crate::seen::topic::{Cause, TopicState};
 use crate::seen::verify::VerifyState;
-use crate::seen::{Seen, StoreState, Stream, log};
+use crate::seen::{Pauses, Seen, StoreState, Stream, log};
 
-/// Pauses are read at most this often while a run goes on, us.
+/// Pauses are read at most this often while a run goes on undisturbed, us.
 const PAUSES_INTERVAL_US: i64 = 5_000_000;
 
 /// What one look brought.
@@ -206,12 +206,13 @@ impl Looking<'_> {
 
     async fn pauses(&mut self, urls: &RedisUrls) {
         let now_us = (self.context.now_us)();
+        let since_us = self.prior.disturbed_since_us;
         let is_fresh = |(read_us, _): &(i64, _)| now_us - read_us < PAUSES_INTERVAL_US;
-        let is_sending = matches!(self.prior.phase, Phase::Warmup | Phase::Running);
-        if !(is_sending && self.memory.pauses.as_ref().is_some_and(is_fresh)) {
+        let is_calm = matches!(self.prior.phase, Phase::Warmup | Phase::Running) && since_us.is_none();
+        if !(is_calm && self.memory.pauses.as_ref().is_some_and(is_fresh)) {
             // Without them the last known ones stay.
             if let Ok(pauses) = self.context.outside.pauses(self.plan, urls).await {
-                self.memory.pauses = Some((now_us, pauses));
+                self.memory.pauses = Some((now_us, Pauses::new(pauses, since_us)));
             }
         }
         self.look.seen.pauses = self.memory.pauses.as_ref().map(|(_, pauses)| pauses.clone());
@@ -239,6 +240,10 @@ impl Looking<'_> {
         seen.produced = members.producers();
         seen.counted = members.counters();
         seen.done = members.done_slots();
+        seen.rebalances = members.rebalances();
+        if let Some(since_us) = self.prior.disturbed_since_us {
+            seen.ack_gaps = members.ack_gaps(since_us);
+        }
         self.trend(asked_us, producers_answered >= self.plan.producers() as usize);
     }
 
@@ -281,6 +286,7 @@ impl Looking<'_> {
         }
         seen.rates = Some((memory.trend.sent_rate(), memory.trend.counted_rate()));
         seen.achieved = memory.trend.achieved();
+        seen.least_lag = memory.trend.least_lag();
         if self.prior.phase == Phase::Running {
             seen.is_steady = memory.trend.is_steady(self.plan.rate());
         }
@@ -314,7 +320,7 @@ impl Looking<'_> {
         if let Some(urls) = &self.memory.urls {
             return Ok(Ok(urls.clone()));
         }
-        let urls = redis_urls(self.context, self.plan).await?;
+        let urls = redis_urls(&self.context.client, self.plan).await?;
         self.memory.urls = urls.as_ref().ok().cloned();
         Ok(urls)
     }
@@ -329,7 +335,7 @@ fn of_role(pods: &[Pod], role: Role) -> Vec<PodView> {
 ///
 /// # Errors
 /// When the Secret cannot be read for another reason than that it is missing.
-pub async fn redis_urls(context: &Context, plan: &Plan) -> Result<Result<RedisUrls, Cause>, Error> {
+pub async fn redis_urls(client: &Client, plan: &Plan) -> Result<Result<RedisUrls, Cause>, Error> {
     let (name, key) = match &plan.valid.redis {
         RedisSource::Urls(urls) => return Ok(Ok(urls.clone())),
         RedisSource::Secret { name, key } => (name, key),
@@ -338,7 +344,7 @@ pub async fn redis_urls(context: &Context, plan: &Plan) -> Result<Result<RedisUr
         let message = format!("spec.ledger.redis.urlSecretRef: {why}");
         Ok(Err(Cause::new("RedisSecret", message)))
     };
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &plan.namespace);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.namespace);
     let secret = match secrets.get_opt(name).await {
         Ok(Some(secret)) => secret,
         Ok(None) => return wrong(format!("Secret {name} does not exist; create it with the key {key}")),

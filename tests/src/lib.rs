@@ -3,11 +3,13 @@
 //! The tests need the embedded cluster with the operator installed (`make up install`) and find it by `KUBECONFIG`.
 //! `EOSLAB_KEEP=1` keeps a test's namespace for a look.
 
+mod chaosrun;
 mod kubectl;
 mod loadtest;
 mod namespace;
 pub mod topic;
 
+pub use chaosrun::ChaosRun;
 pub use kubectl::{Failure, kubectl, kubectl_with_input, pod_ip};
 pub use loadtest::{LoadTest, spec};
 pub use namespace::TestNamespace;

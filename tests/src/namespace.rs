@@ -10,6 +10,8 @@ const REDIS_URL: &str = "redis://lab-redis.kafka.svc:6379";
 pub struct TestNamespace {
     /// Its name.
     pub name: String,
+    /// Whether it goes with the value.
+    is_own: bool,
 }
 
 impl TestNamespace {
@@ -18,7 +20,31 @@ impl TestNamespace {
     /// # Panics
     /// When the cluster cannot be reached: there is nothing to test then.
     pub fn create(test: &str) -> Self {
-        let name = format!("e2e-{test}-{}", process::id());
+        let namespace = Self {
+            name: format!("e2e-{test}-{}", process::id()),
+            is_own: true,
+        };
+        namespace.apply();
+        namespace
+    }
+
+    /// The namespace `eoslab-chaos`, in which the chaos controller of the embedded cluster may inject faults
+    /// (`deploy/install.sh` makes it). Only what is in it goes with the value.
+    ///
+    /// # Panics
+    /// As [`TestNamespace::create`].
+    pub fn chaos() -> Self {
+        let namespace = Self {
+            name: "eoslab-chaos".to_owned(),
+            is_own: false,
+        };
+        namespace.apply();
+        namespace.empty();
+        namespace
+    }
+
+    fn apply(&self) {
+        let name = &self.name;
         let manifest = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{pod-security.kubernetes.io/enforce: restricted}}\n\
              ---\napiVersion: v1\nkind: Secret\nmetadata: {{name: lab-redis, namespace: {name}}}\nstringData: {{url: \"{REDIS_URL}\"}}\n"
@@ -28,13 +54,22 @@ impl TestNamespace {
                 "these tests need the embedded cluster (make up install; export KUBECONFIG=$(make -s kubeconfig)): {failure}"
             );
         }
-        Self { name }
+    }
+
+    /// The ChaosRuns go first, for they heal what they injected; then the LoadTests, whose finalizer removes topic and
+    /// ledger while Secret and pods still stand.
+    fn empty(&self) {
+        for kind in ["chaosruns", "loadtests"] {
+            if let Err(failure) = kubectl(&["-n", &self.name, "delete", kind, "--all", "--timeout=120s"]) {
+                eprintln!("clean-up: {failure}");
+            }
+        }
     }
 
     fn dump(&self) {
         for args in [
-            &["get", "loadtests,pods,leases,jobs", "-o", "wide"][..],
-            &["describe", "loadtests"],
+            &["get", "loadtests,chaosruns,pods,leases,jobs", "-o", "wide"][..],
+            &["describe", "loadtests,chaosruns"],
             &["get", "events", "--sort-by=.lastTimestamp"],
             &[
                 "logs",
@@ -65,14 +100,11 @@ impl Drop for TestNamespace {
             eprintln!("kept: namespace {}", self.name);
             return;
         }
-        // The LoadTests go first: their finalizer removes topic and ledger while Secret and pods still stand.
-        for args in [
-            &["-n", &self.name, "delete", "loadtests", "--all", "--timeout=120s"][..],
-            &["delete", "namespace", &self.name, "--wait=false"],
-        ] {
-            if let Err(failure) = kubectl(args) {
-                eprintln!("clean-up: {failure}");
-            }
+        self.empty();
+        if self.is_own
+            && let Err(failure) = kubectl(&["delete", "namespace", &self.name, "--wait=false"])
+        {
+            eprintln!("clean-up: {failure}");
         }
     }
 }

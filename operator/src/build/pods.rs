@@ -95,7 +95,7 @@ pub(crate) fn env_kafka(source: &Source) -> Vec<core::EnvVar> {
 
 /// The user's client properties as the load pods take them: `key=value`, comma separated, with `\` before what would
 /// be taken for something else.
-pub(crate) fn client_properties(plan: &Plan) -> String {
+pub fn client_properties(plan: &Plan) -> String {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,");
     let properties = &plan.valid.spec.kafka.client_properties;
     let pairs: Vec<String> = properties

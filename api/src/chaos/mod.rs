@@ -1,0 +1,14 @@
+//! The ChaosRun resource: faults against a LoadTest that runs, one after another, each measured.
+
+pub mod cel;
+mod spec;
+mod status;
+
+pub use spec::{
+    ChaosRun, ChaosRunSpec, Expectation, Fault, FaultTarget, FaultType, PAUSE_SECONDS_MAX, PodSelector, Recovery,
+    RestartTarget, SteadyState,
+};
+pub use status::{
+    ChaosPhase, ChaosRunStatus, FaultSummary, INJECTIONS_MAX, Injection, InjectionState, PAUSED_PARTITIONS_MAX,
+    PartitionPauseStatus, SpreadMs, VictimStatus,
+};

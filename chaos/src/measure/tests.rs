@@ -1,0 +1,171 @@
+use eoslab_api::chaos::VictimStatus;
+use eoslab_core::report::{AckGap, Pause};
+use eoslab_counter::ledger::LedgerEntry;
+
+use super::*;
+use crate::decide::micro;
+use crate::world::PartitionState;
+
+const S: i64 = 1_000_000;
+const INJECTED: i64 = 100 * S;
+
+fn broker(id: i32, restarts: u32, is_ready: bool) -> PodState {
+    PodState {
+        name: format!("lab-broker-{id}"),
+        uid: format!("uid-{id}"),
+        restarts,
+        is_ready,
+        ..PodState::default()
+    }
+}
+
+fn world(after_ms: i64, restarts: u32, is_ready: bool, leader: i32, in_sync: &[i32]) -> World {
+    World {
+        now_us: INJECTED + after_ms * 1000,
+        pods: [(
+            Component::Brokers,
+            vec![broker(0, 0, true), broker(1, restarts, is_ready)],
+        )]
+        .into(),
+        topic: Some(vec![PartitionState {
+            leader,
+            replicas: vec![0, 1],
+            in_sync: in_sync.to_vec(),
+        }]),
+        ..World::default()
+    }
+}
+
+fn killed() -> (Fault, Injection) {
+    let fault = Fault {
+        fault_type: FaultType::KillBroker,
+        ..Fault::default()
+    };
+    let injection = Injection {
+        fault_type: FaultType::KillBroker,
+        state: InjectionState::Injected,
+        victim: Some(VictimStatus {
+            name: "lab-broker-1".to_owned(),
+            uid: "uid-1".to_owned(),
+            ..VictimStatus::default()
+        }),
+        intended_at: Some(micro(INJECTED)),
+        injected_at: Some(micro(INJECTED)),
+        ledger_from_us: Some(50),
+        ..Injection::default()
+    };
+    (fault, injection)
+}
+
+#[test]
+fn the_life_of_a_killed_broker() {
+    let (fault, mut injection) = killed();
+    let mut baseline = Baseline::default();
+    let looks = [
+        (world(250, 0, true, 1, &[0, 1]), true),
+        (world(500, 1, false, -1, &[0]), false),
+        (world(750, 1, false, 0, &[0]), false),
+        (world(4_000, 1, true, 0, &[0]), true),
+        (world(6_000, 1, true, 0, &[0, 1]), true),
+        (world(7_000, 1, true, 1, &[0, 1]), true),
+    ];
+    for (world, is_ready) in &looks {
+        fold(&fault, &mut injection, &mut baseline, world, *is_ready);
+    }
+    assert_eq!(injection.detected_ms, Some(500));
+    assert_eq!(injection.leader_change_ms, Some(750));
+    assert_eq!(injection.ready_ms, Some(4_000));
+    assert_eq!(injection.isr_restored_ms, Some(6_000));
+    assert_eq!(injection.rescheduled_ms, None, "the pod stayed");
+    recovered(&mut injection, INJECTED + 6_500_000);
+    assert_eq!((injection.recovered_ms, injection.drain_ms), (Some(6_500), Some(2_500)));
+}
+
+#[test]
+fn pauses_are_those_of_the_ledgers_own_time() {
+    let (fault, mut injection) = killed();
+    let pause = |partition, ended_at_us, length_us| Pause {
+        partition,
+        ended_at_us,
+        length_us,
+        member_before: "a".to_owned(),
+        member_after: "b".to_owned(),
+    };
+    let mut seen = world(1_000, 1, true, 0, &[0, 1]);
+    seen.ledger = Some(vec![LedgerEntry {
+        at_us: 9_000_000,
+        ..LedgerEntry::empty(0)
+    }]);
+    seen.pauses = vec![
+        pause(0, 40, 10),
+        pause(1, 2_000_000, 1_500_000),
+        pause(2, 3_000_000, 2_500_000),
+    ];
+    seen.ack_gaps = vec![
+        AckGap {
+            partition: 0,
+            ended_at_us: INJECTED + 400_000,
+            length_us: 300_000,
+        },
+        AckGap {
+            partition: 0,
+            ended_at_us: INJECTED - 5 * S,
+            length_us: 900_000,
+        },
+    ];
+    fold(&fault, &mut injection, &mut Baseline::default(), &seen, true);
+    assert_eq!(
+        (injection.partitions_paused, injection.longest_pause_ms),
+        (2, Some(2_500))
+    );
+    assert_eq!(injection.pauses[0].partition, 2);
+    assert_eq!(
+        injection.longest_ack_gap_ms,
+        Some(300),
+        "the older gap is not the fault's"
+    );
+}
+
+#[test]
+fn only_members_that_lived_on_count_as_rebalanced() {
+    let (fault, mut injection) = killed();
+    let mut baseline = Baseline {
+        rebalances: [("a".to_owned(), 3), ("b".to_owned(), 1)].into(),
+        ..Baseline::default()
+    };
+    let mut seen = world(1_000, 1, true, 0, &[0, 1]);
+    seen.rebalances = [("a".to_owned(), 5), ("b".to_owned(), 1), ("new".to_owned(), 9)].into();
+    fold(&fault, &mut injection, &mut baseline, &seen, true);
+    assert_eq!(injection.rebalances, Some(2));
+}
+
+#[test]
+fn a_summary_has_the_least_the_middle_and_the_greatest() {
+    let of = |fault_type, state, pause_ms| Injection {
+        fault_type,
+        state,
+        longest_pause_ms: Some(pause_ms),
+        recovered_ms: Some(pause_ms * 2),
+        ..Injection::default()
+    };
+    use InjectionState::{NotRecovered, Recovered};
+    let all = [
+        of(FaultType::KillRedis, Recovered, 300),
+        of(FaultType::KillCounter, Recovered, 10),
+        of(FaultType::KillRedis, NotRecovered, 100),
+        of(FaultType::KillRedis, Recovered, 200),
+        of(FaultType::KillRedis, InjectionState::Injected, 9_999),
+    ];
+    let summary = summary(&all);
+    assert_eq!(summary.len(), 2);
+    let redis = &summary[0];
+    assert_eq!((redis.injections, redis.recovered), (3, 2));
+    assert_eq!(
+        redis.pause,
+        SpreadMs {
+            min_ms: 100,
+            median_ms: 200,
+            max_ms: 300
+        }
+    );
+}

@@ -1,0 +1,54 @@
+//! What is kept of a run while this process lives. All of it comes back by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use eoslab_api::{LoadTest, RedisUrls};
+use eoslab_core::report::{AckGap, Pause};
+use eoslab_counter::ledger::LedgerEntry;
+use eoslab_operator::seen::log::LogRange;
+
+use crate::measure::Baseline;
+use crate::quorum::Quorum;
+
+/// Of one run.
+#[derive(Default)]
+pub struct Memory {
+    /// The brokers' metadata, and the LoadTest that it is of.
+    pub quorum: Option<(String, Arc<Quorum>)>,
+    /// Address of Redis.
+    pub urls: Option<RedisUrls>,
+    /// What is read once a second.
+    pub slow: Slow,
+    /// Since when everything has been steady, us since the Unix epoch.
+    pub steady_since_us: Option<i64>,
+    /// What was before the present fault.
+    pub baseline: Baseline,
+    /// When the status was last written, us since the Unix epoch.
+    pub status_written_us: i64,
+    /// When the quorum was last asked for its leader, and what it said.
+    pub controller: Option<(i64, Option<i32>)>,
+}
+
+/// What is read once a second.
+#[derive(Default)]
+pub struct Slow {
+    /// When, us since the Unix epoch.
+    pub read_us: i64,
+    /// The LoadTest.
+    pub loadtest: Option<LoadTest>,
+    /// Slots by the UID of the pod that holds them.
+    pub slots: BTreeMap<String, u32>,
+    /// Namespaces in which faults are allowed.
+    pub allowed: BTreeSet<String>,
+    /// Offsets of the log.
+    pub log: Option<Vec<LogRange>>,
+    /// The ledger.
+    pub ledger: Option<Vec<LedgerEntry>>,
+    /// Pauses in the ledger.
+    pub pauses: Vec<Pause>,
+    /// Times without an acknowledgement, of every producer that was ever read.
+    pub ack_gaps: BTreeMap<(u32, i64), AckGap>,
+    /// Rebalances, by the process of each counter.
+    pub rebalances: BTreeMap<String, u64>,
+}

@@ -1,0 +1,315 @@
+//! One look, one decision, one act: in that order, and with what is about to be done written down before it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eoslab_api::chaos::{ChaosPhase, ChaosRun, ChaosRunStatus, Fault, Injection, InjectionState};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::context::{Context, FINALIZER, MANAGER};
+use crate::decide::{self, Situation, Stand, Step, current, micro};
+use crate::error::Error;
+use crate::events::{self, Note};
+use crate::faults::{self, Processes};
+use crate::hands::{HandError, carry_out};
+use crate::look::{Look, look};
+use crate::measure;
+use crate::memory::Memory;
+use crate::places::Places;
+use crate::status;
+use crate::world::World;
+
+/// Between two looks while a fault is at work: the resolution of what is measured by looking.
+const CLOSE_LOOK: Duration = Duration::from_millis(250);
+/// Between two looks otherwise.
+const LOOK: Duration = Duration::from_secs(1);
+/// A status that only grew is written this often, us.
+const STATUS_INTERVAL_US: i64 = 1_000_000;
+
+/// Brings a ChaosRun a step further.
+///
+/// # Errors
+/// When the API cannot be used; it is tried again.
+pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Action, Error> {
+    if run.metadata.deletion_timestamp.is_some() {
+        return release(&context, &run).await;
+    }
+    if status::is_complete(&run) {
+        context.forget(&run);
+        return Ok(Action::await_change());
+    }
+    let memory = context.memory(&run);
+    let mut memory = memory.lock().await;
+    let seen = look(&context, &run, &mut memory).await?;
+    let turn = Turn {
+        context: &context,
+        run: &run,
+        memory: &mut memory,
+        status: run.status.clone().unwrap_or_default(),
+        look: seen,
+    };
+    turn.take().await
+}
+
+/// What follows an error.
+pub fn on_error(run: Arc<ChaosRun>, error: &Error, context: Arc<Context>) -> Action {
+    if !error.is_benign() {
+        warn!(run = %run.name_any(), %error, "reconciliation failed");
+    }
+    context.metrics.failed(error.label());
+    error.retry()
+}
+
+/// A run that is being deleted: its fault is taken back first.
+async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
+    if !run.finalizers().iter().any(|one| one == FINALIZER) {
+        context.forget(run);
+        return Ok(Action::await_change());
+    }
+    let memory = context.memory(run);
+    let mut memory = memory.lock().await;
+    let seen = look(context, run, &mut memory).await?;
+    let status = run.status.clone().unwrap_or_default();
+    if let (Some(injection), Some(places)) = (current(&status), &seen.places) {
+        heal(context, run, injection, &places.processes()).await;
+    }
+    set_finalizer(context, run, false).await?;
+    drop(memory);
+    context.forget(run);
+    Ok(Action::await_change())
+}
+
+/// Takes a fault back. A victim that is gone needs no healing; any other failure is retried by the next look, and a
+/// frozen process goes on by itself.
+async fn heal(context: &Context, run: &ChaosRun, injection: &Injection, processes: &Processes) -> bool {
+    let (fault, victim) = (fault_of(run, injection), injection.victim.clone().unwrap_or_default());
+    let Some(act) = faults::heal(&fault, &victim, processes) else {
+        return true;
+    };
+    match carry_out(&context.client, &victim, &act).await {
+        Ok(()) | Err(HandError::Gone | HandError::Refused(_)) => true,
+        Err(error) => {
+            warn!(run = %run.name_any(), %error, "cannot take the fault back yet");
+            false
+        }
+    }
+}
+
+fn fault_of(run: &ChaosRun, injection: &Injection) -> Fault {
+    run.spec
+        .faults
+        .get(injection.fault as usize)
+        .cloned()
+        .unwrap_or_default()
+}
+
+async fn set_finalizer(context: &Context, run: &ChaosRun, is_wanted: bool) -> Result<(), Error> {
+    let runs: Api<ChaosRun> = Api::namespaced(context.client.clone(), &run.namespace().unwrap_or_default());
+    let mut finalizers: Vec<String> = run
+        .finalizers()
+        .iter()
+        .filter(|one| *one != FINALIZER)
+        .cloned()
+        .collect();
+    if is_wanted {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+    let patched = runs
+        .patch_metadata(&run.name_any(), &PatchParams::default(), &patch)
+        .await;
+    patched.map(drop).map_err(Error::api("set the finalizer"))
+}
+
+struct Turn<'a> {
+    context: &'a Context,
+    run: &'a ChaosRun,
+    memory: &'a mut Memory,
+    status: ChaosRunStatus,
+    look: Look,
+}
+
+impl Turn<'_> {
+    async fn take(mut self) -> Result<Action, Error> {
+        let before = self.status.clone();
+        self.measure();
+        let processes = self.look.places.as_ref().map(Places::processes);
+        let processes = processes.unwrap_or_else(Processes::usual);
+        let situation = Situation {
+            spec: &self.run.spec,
+            status: &self.status,
+            world: &self.look.world,
+            processes: &processes,
+            steady_since_us: self.memory.steady_since_us,
+        };
+        let step = decide::next(&situation);
+        let is_act = !matches!(step, Step::Wait(_));
+        self.step(step, &processes).await?;
+        self.write(&before, is_act).await?;
+        Ok(Action::requeue(self.next_look(is_act)))
+    }
+
+    fn world(&self) -> &World {
+        &self.look.world
+    }
+
+    /// Adds what was seen to the open injection.
+    fn measure(&mut self) {
+        let world = &self.look.world;
+        let is_steady = world.trouble(self.run.spec.steady_state.max_lag_ms).is_none();
+        self.memory.steady_since_us = is_steady.then(|| self.memory.steady_since_us.unwrap_or(world.now_us));
+        let is_ready = world.is_ready();
+        let is_open = |one: &&mut Injection| one.state == InjectionState::Injected;
+        if let Some(injection) = self.status.injections.last_mut().filter(is_open) {
+            let fault = fault_of(self.run, injection);
+            measure::fold(&fault, injection, &mut self.memory.baseline, world, is_ready);
+        }
+    }
+
+    async fn step(&mut self, step: Step, processes: &Processes) -> Result<(), Error> {
+        let now_us = self.world().now_us;
+        match step {
+            Step::Wait(stand) => status::stand(&mut self.status, &stand, now_us),
+            Step::Intend(injection) => return self.intend(*injection, processes).await,
+            Step::Act => self.act(processes).await,
+            Step::Confirm => self.injected(),
+            Step::Heal => self.heal(processes).await?,
+            Step::Close(state, message) => self.close(state, message).await?,
+            Step::Finish(ending, injections) => {
+                self.status.injections.extend(injections);
+                status::end(&mut self.status, &ending, now_us);
+                info!(run = %self.run.name_any(), verdict = %ending.verdict, reason = ending.reason, "{}", ending.message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Written before anything is touched: who comes after a crash finds it.
+    async fn intend(&mut self, injection: Injection, processes: &Processes) -> Result<(), Error> {
+        let victim = injection.victim.clone().unwrap_or_default();
+        if faults::heal(&fault_of(self.run, &injection), &victim, processes).is_some() {
+            set_finalizer(self.context, self.run, true).await?;
+        }
+        self.memory.baseline = measure::Baseline {
+            was_out_of_sync: false,
+            rebalances: self.world().rebalances.clone(),
+        };
+        let stand = Stand {
+            phase: ChaosPhase::Injecting,
+            reason: "Injecting",
+            message: format!("{} of {}", injection.fault_type, victim.name),
+        };
+        self.status.injections.push(injection);
+        let now_us = self.world().now_us;
+        status::stand(&mut self.status, &stand, now_us);
+        status::derive(self.run, &mut self.status, now_us);
+        patch_status(self.context, self.run, &self.status).await?;
+        self.act(processes).await;
+        Ok(())
+    }
+
+    async fn act(&mut self, processes: &Processes) {
+        let Some(injection) = current(&self.status).cloned() else {
+            return;
+        };
+        let (fault, victim) = (
+            fault_of(self.run, &injection),
+            injection.victim.clone().unwrap_or_default(),
+        );
+        let act = faults::act(&fault, &victim, processes);
+        match carry_out(&self.context.client, &victim, &act).await {
+            Ok(()) => {
+                self.injected();
+                let number = self.status.injections.len();
+                let loadtest = self.memory.slow.loadtest.as_ref();
+                events::publish(self.context, self.run, loadtest, number, Note::injected(&injection)).await;
+            }
+            Err(error) => {
+                warn!(run = %self.run.name_any(), %error, "the fault could not be injected");
+                if let Some(injection) = self.status.injections.last_mut() {
+                    injection.state = InjectionState::NoEffect;
+                    injection.message = error.to_string();
+                }
+            }
+        }
+    }
+
+    fn injected(&mut self) {
+        let now = micro((self.context.now_us)());
+        if let Some(injection) = self.status.injections.last_mut() {
+            injection.state = InjectionState::Injected;
+            injection.injected_at = Some(now);
+        }
+    }
+
+    async fn heal(&mut self, processes: &Processes) -> Result<(), Error> {
+        let Some(injection) = current(&self.status).cloned() else {
+            return Ok(());
+        };
+        if heal(self.context, self.run, &injection, processes).await {
+            let now = micro((self.context.now_us)());
+            if let Some(injection) = self.status.injections.last_mut() {
+                injection.healed_at = Some(now);
+            }
+            set_finalizer(self.context, self.run, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, state: InjectionState, message: String) -> Result<(), Error> {
+        let steady_us = self.memory.steady_since_us;
+        let Some(injection) = self.status.injections.last_mut() else {
+            return Ok(());
+        };
+        injection.state = state;
+        injection.message = message;
+        if let (InjectionState::Recovered, Some(steady_us)) = (state, steady_us) {
+            measure::recovered(injection, steady_us);
+        }
+        let injection = injection.clone();
+        self.context.metrics.closed(injection.fault_type, state);
+        let number = self.status.injections.len();
+        let loadtest = self.memory.slow.loadtest.as_ref();
+        events::publish(self.context, self.run, loadtest, number, Note::over(&injection)).await;
+        Ok(())
+    }
+
+    /// A step is written at once, numbers that grow once a second.
+    async fn write(&mut self, before: &ChaosRunStatus, is_act: bool) -> Result<(), Error> {
+        let now_us = self.world().now_us;
+        status::derive(self.run, &mut self.status, now_us);
+        let is_due = now_us - self.memory.status_written_us >= STATUS_INTERVAL_US;
+        let has_moved = before.phase != self.status.phase || before.injections.len() != self.status.injections.len();
+        if self.status == *before || !(is_act || has_moved || is_due) {
+            return Ok(());
+        }
+        patch_status(self.context, self.run, &self.status).await?;
+        self.memory.status_written_us = now_us;
+        Ok(())
+    }
+
+    fn next_look(&self, is_act: bool) -> Duration {
+        match current(&self.status) {
+            Some(_) => CLOSE_LOOK,
+            None if is_act => CLOSE_LOOK,
+            None => LOOK,
+        }
+    }
+}
+
+/// One patch. The controller is the only writer of the status, and it never works twice on one run at a time.
+async fn patch_status(context: &Context, run: &ChaosRun, status: &ChaosRunStatus) -> Result<(), Error> {
+    let runs: Api<ChaosRun> = Api::namespaced(context.client.clone(), &run.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": ChaosRun::api_version(&()),
+        "kind": ChaosRun::kind(&()),
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    let patched = runs.patch_status(&run.name_any(), &params, &Patch::Apply(&patch)).await;
+    patched.map(drop).map_err(Error::api("write the status"))
+}
