@@ -83,13 +83,17 @@ pub struct ConsumerArgs {
     /// What is promised about each event.
     #[arg(long, env = "EOSLAB_MODE", value_enum, default_value = "exactly-once")]
     pub mode: Mode,
+    /// Who hands out partitions, and how membership is kept.
+    #[arg(long, env = "EOSLAB_PROTOCOL", value_enum, default_value = "classic")]
+    pub protocol: Protocol,
     /// How partitions are shared out among counters.
     #[arg(long, env = "EOSLAB_ASSIGNOR", value_enum, default_value = "cooperative-sticky")]
     pub assignor: Assignor,
     /// Come back after a restart as the same member of the group, without a rebalance.
     #[arg(long, env = "EOSLAB_STATIC_MEMBERSHIP", default_value_t = true, action = clap::ArgAction::Set)]
     pub static_membership: bool,
-    /// Time without a heartbeat after which the group gives a member's partitions to others, ms.
+    /// Time without a heartbeat after which the group gives a member's partitions to others, ms. With --protocol
+    /// consumer it is the brokers' own.
     #[arg(long, env = "EOSLAB_SESSION_TIMEOUT_MS", default_value_t = 6_000)]
     pub session_timeout_ms: u32,
 }
@@ -108,6 +112,15 @@ pub struct RedisArgs {
     pub redis_url: Vec<String>,
 }
 
+/// The group's protocol, `group.protocol` to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// The members' leader hands out partitions, and the whole group synchronizes at each change.
+    Classic,
+    /// The group's coordinator hands out partitions, to each member at its own pace (KIP-848).
+    Consumer,
+}
+
 /// How partitions are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Assignor {
@@ -118,10 +131,18 @@ pub enum Assignor {
 }
 
 impl Assignor {
-    /// The name that Kafka knows it by.
-    pub fn name(self) -> &'static str {
+    /// The member's assignor of the classic protocol.
+    pub fn of_members(self) -> &'static str {
         match self {
             Self::CooperativeSticky => "cooperative-sticky",
+            Self::Range => "range",
+        }
+    }
+
+    /// The coordinator's assignor that comes closest.
+    pub fn of_coordinator(self) -> &'static str {
+        match self {
+            Self::CooperativeSticky => "uniform",
             Self::Range => "range",
         }
     }

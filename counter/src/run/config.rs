@@ -5,7 +5,7 @@ use rdkafka::ClientConfig;
 use eoslab_runtime::KafkaArgs;
 use eoslab_runtime::kafka::{KafkaConfigError, client_config_with};
 
-use crate::args::ConsumerArgs;
+use crate::args::{ConsumerArgs, Protocol};
 use crate::ledger::Mode;
 
 /// Name of this member where it has no Lease.
@@ -24,14 +24,9 @@ fn properties(args: &ConsumerArgs, member: &str) -> Vec<(&'static str, String)> 
         Mode::ExactlyOnce => "error",
         Mode::AtLeastOnce => "earliest",
     };
-    let heartbeat_ms = (args.session_timeout_ms / 4).clamp(100, 3_000);
     let mut properties = vec![
         ("client.id", member.to_owned()),
         ("group.id", args.group_id.clone()),
-        ("group.protocol", "classic".to_owned()),
-        ("partition.assignment.strategy", args.assignor.name().to_owned()),
-        ("session.timeout.ms", args.session_timeout_ms.to_string()),
-        ("heartbeat.interval.ms", heartbeat_ms.to_string()),
         ("max.poll.interval.ms", "300000".to_owned()),
         ("enable.auto.commit", "false".to_owned()),
         ("enable.auto.offset.store", "false".to_owned()),
@@ -45,7 +40,28 @@ fn properties(args: &ConsumerArgs, member: &str) -> Vec<(&'static str, String)> 
     if args.static_membership {
         properties.push(("group.instance.id", member.to_owned()));
     }
+    properties.extend(group_properties(args));
     properties
+}
+
+/// What the protocols differ in: with `consumer`, session and heartbeat are the brokers' own, and the client refuses to
+/// be told.
+fn group_properties(args: &ConsumerArgs) -> Vec<(&'static str, String)> {
+    match args.protocol {
+        Protocol::Classic => {
+            let heartbeat_ms = (args.session_timeout_ms / 4).clamp(100, 3_000);
+            vec![
+                ("group.protocol", "classic".to_owned()),
+                ("partition.assignment.strategy", args.assignor.of_members().to_owned()),
+                ("session.timeout.ms", args.session_timeout_ms.to_string()),
+                ("heartbeat.interval.ms", heartbeat_ms.to_string()),
+            ]
+        }
+        Protocol::Consumer => vec![
+            ("group.protocol", "consumer".to_owned()),
+            ("group.remote.assignor", args.assignor.of_coordinator().to_owned()),
+        ],
+    }
 }
 
 #[cfg(test)]
@@ -93,5 +109,18 @@ mod tests {
         assert_eq!(config.get("partition.assignment.strategy"), Some("range"));
         assert_eq!(config.get("client.id"), Some("eoslab-counter-2"));
         assert!(config.create::<BaseConsumer>().is_ok(), "librdkafka accepts it");
+    }
+
+    #[test]
+    fn the_consumer_protocol_leaves_sessions_and_assignments_to_the_brokers() {
+        for (assignor, remote) in [("cooperative-sticky", "uniform"), ("range", "range")] {
+            let args = args(&["--protocol=consumer", &format!("--assignor={assignor}")]);
+            let config = config(&args, "lt-counter-2").expect("valid");
+            assert_eq!(config.get("group.protocol"), Some("consumer"));
+            assert_eq!(config.get("group.remote.assignor"), Some(remote));
+            assert_eq!(config.get("group.instance.id"), Some("lt-counter-2"));
+            // It refuses session.timeout.ms, heartbeat.interval.ms and partition.assignment.strategy.
+            assert!(config.create::<BaseConsumer>().is_ok(), "librdkafka accepts it");
+        }
     }
 }

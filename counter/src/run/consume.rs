@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::context::{CounterConsumer, CounterContext, flush_until};
-use super::engine::{Engine, Seek, Which};
+use super::context::{CounterConsumer, CounterContext, SharedCore, flush_until};
+use super::engine::{Seek, Which};
 use super::error::RunError;
 use super::outage::Outage;
 use super::round::Rounds;
@@ -33,6 +33,9 @@ const OUTAGE_RETRY: Duration = Duration::from_millis(20);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the commit before the end may take.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait before a new client asks for an id that the group still holds. A session lasts much longer, and a
+/// longer wait would be booked as Kafka's.
+const REJOIN_WAIT: Duration = Duration::from_secs(1);
 
 /// What the thread works with.
 pub struct ConsumeDeps {
@@ -43,7 +46,7 @@ pub struct ConsumeDeps {
     /// Partitions of the run.
     pub partitions: u32,
     /// The counter without Kafka.
-    pub engine: Engine,
+    pub core: SharedCore,
     /// Where numbers are shown.
     pub shared: Arc<Shared>,
     /// The Lease's annotations.
@@ -89,52 +92,61 @@ pub(super) struct Member {
     last_applied_at: Instant,
 }
 
+impl ConsumeDeps {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled() || self.lost.is_cancelled()
+    }
+}
+
 /// Consumes until stopped; blocks. The consumer is closed when it returns.
-pub fn consume(deps: ConsumeDeps) -> Result<Summary, RunError> {
-    let ConsumeDeps {
-        config,
-        topic,
-        partitions,
-        engine,
-        shared,
-        annotations,
-        stop,
-        lost,
-        ..
-    } = deps;
-    let context = CounterContext::new(&topic, partitions, engine);
-    let consumer: CounterConsumer = config.create_with_context(context)?;
+pub fn consume(deps: &ConsumeDeps) -> Result<Summary, RunError> {
+    loop {
+        match consume_with_one_client(deps) {
+            Err(error) if error.is_id_held() => wait_to_rejoin(deps),
+            ended => return ended,
+        }
+    }
+}
+
+/// Consumes until stopped, or until the client is of no more use.
+fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
+    let context = CounterContext::new(&deps.topic, deps.partitions, deps.core.clone());
+    let consumer: CounterConsumer = deps.config.create_with_context(context)?;
     let ends = if deps.exit_at_end {
-        Some(watermarks::ends(&consumer, &topic, partitions)?)
+        Some(watermarks::ends(&consumer, &deps.topic, deps.partitions)?)
     } else {
         None
     };
-    let mut rounds = Rounds::new(annotations, deps.commit_interval, ends);
-    consumer.subscribe(&[&topic])?;
+    let applied = consumer.context().core().engine.stats().report.applied;
+    let mut rounds = Rounds::new(deps.annotations.clone(), deps.commit_interval, ends, applied);
+    consumer.subscribe(&[&deps.topic])?;
     let mut member = Member {
         consumer,
-        shared,
+        shared: deps.shared.clone(),
         outage: None,
         pending_seeks: BTreeMap::new(),
         first_record_at: None,
         last_applied_at: Instant::now(),
     };
-    let ended = member.work(&mut rounds, &stop, &lost);
+    let ended = member.work(&mut rounds, deps);
     if let Err(error) = &ended {
-        warn!(%error, "the consumer ends");
+        member.note_end(error);
     }
-    let summary = member.close(&mut rounds, ended.is_ok() && !lost.is_cancelled());
+    let summary = member.close(&mut rounds, ended.is_ok() && !deps.lost.is_cancelled());
     ended.map(|()| summary)
 }
 
+fn wait_to_rejoin(deps: &ConsumeDeps) {
+    let until = Instant::now() + REJOIN_WAIT;
+    while !deps.is_stopped() && Instant::now() < until {
+        deps.shared.note_loop();
+        std::thread::sleep(POLL_MAX);
+    }
+}
+
 impl Member {
-    fn work(
-        &mut self,
-        rounds: &mut Rounds,
-        stop: &CancellationToken,
-        lost: &CancellationToken,
-    ) -> Result<(), RunError> {
-        while !stop.is_cancelled() && !lost.is_cancelled() {
+    fn work(&mut self, rounds: &mut Rounds, deps: &ConsumeDeps) -> Result<(), RunError> {
+        while !deps.is_stopped() {
             match &self.outage {
                 // What was read is kept, what was not waits in the client: nothing has to be read again.
                 Some(outage) if !outage.paused => std::thread::sleep(OUTAGE_RETRY),
@@ -227,13 +239,12 @@ impl Member {
 
     /// Tells errors that pass from those that no restart of the loop can mend.
     fn judge(&self, error: KafkaError) -> Result<(), RunError> {
+        self.check_fatal()?;
         match error {
-            KafkaError::MessageConsumptionFatal(code) => Err(self.fatal(&code.to_string())),
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(RunError::OutOfRange {
                 what: watermarks::explain(&self.consumer),
             }),
             error => {
-                self.check_fatal()?;
                 // The client goes on by itself: a broker is away, a coordinator moves, a topic is not there yet.
                 warn!(%error, "kafka client");
                 Ok(())
@@ -244,15 +255,18 @@ impl Member {
     /// An error if the client can never work again.
     pub(super) fn check_fatal(&self) -> Result<(), RunError> {
         match self.consumer.client().fatal_error() {
-            Some((code, reason)) => Err(self.fatal(&format!("{code}: {reason}"))),
+            Some((code, reason)) => Err(RunError::Fatal { code, reason }),
             None => Ok(()),
         }
     }
 
-    fn fatal(&self, reason: &str) -> RunError {
-        RunError::Fatal {
-            reason: reason.to_owned(),
-        }
+    /// Says why nothing is counted, before the client is closed, which takes a while.
+    fn note_end(&self, error: &RunError) {
+        let why = match error.is_id_held() {
+            true => self.consumer.context().core().note_id_held().to_owned(),
+            false => error.to_string(),
+        };
+        self.shared.set_missing(Some(why));
     }
 
     /// Applies what is left, commits and closes the client; a static member keeps its place in the group.

@@ -1,7 +1,7 @@
 //! What the Kafka client calls on the polling thread: partitions come and go here, and nowhere else.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
@@ -18,6 +18,7 @@ use crate::ledger::{LedgerError, Mode};
 /// revocation goes on without what is not applied: another member counts it.
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+const ID_HELD: &str = "the group holds this member's id until the session of its last process has ended";
 
 /// The consumer of this crate.
 pub type CounterConsumer = BaseConsumer<CounterContext>;
@@ -26,9 +27,12 @@ pub type CounterConsumer = BaseConsumer<CounterContext>;
 pub struct CounterContext {
     topic: String,
     partitions: u32,
-    core: Mutex<Core>,
+    core: SharedCore,
     commits_answered: AtomicU64,
 }
+
+/// The state where one client after another works with it.
+pub type SharedCore = Arc<Mutex<Core>>;
 
 /// What the callbacks change.
 pub struct Core {
@@ -36,6 +40,8 @@ pub struct Core {
     pub engine: Engine,
     /// Whether an assignment was ever received, be it an empty one.
     pub assigned: bool,
+    /// Whether the group refuses this member's id, as it holds it for the last process that had it.
+    id_held: bool,
     /// What a callback could not deal with; ends the process.
     pub failure: Option<RunError>,
     /// Set while records must not be taken, as Redis is out for long; new partitions start paused then.
@@ -46,23 +52,55 @@ pub struct Core {
     pending: Option<TopicPartitionList>,
 }
 
-impl CounterContext {
-    /// For `topic`, of which `partitions` partitions are known.
-    pub fn new(topic: &str, partitions: u32, engine: Engine) -> Self {
-        let core = Core {
+impl Core {
+    /// Without partitions.
+    pub fn new(engine: Engine) -> Self {
+        Self {
             engine,
             assigned: false,
+            id_held: false,
             failure: None,
             paused: false,
             closing: false,
             pending: None,
-        };
-        Self {
+        }
+    }
+
+    /// What the group has not given yet.
+    pub fn missing(&self) -> Option<&'static str> {
+        match (self.assigned, self.id_held) {
+            (true, _) => None,
+            (false, true) => Some(ID_HELD),
+            (false, false) => Some("no assignment received yet"),
+        }
+    }
+
+    /// Notes that the group refuses this member's id; returns what is missing now.
+    pub fn note_id_held(&mut self) -> &'static str {
+        (self.assigned, self.id_held) = (false, true);
+        ID_HELD
+    }
+
+    /// Forgets what a client before left; nobody else reads or applies for it any more.
+    fn restart(&mut self) {
+        let held = self.engine.held();
+        self.engine.drop_partitions(&held);
+        (self.assigned, self.paused, self.closing) = (false, false, false);
+        (self.failure, self.pending) = (None, None);
+    }
+}
+
+impl CounterContext {
+    /// For a new client of `topic`, of which `partitions` partitions are known.
+    pub fn new(topic: &str, partitions: u32, core: SharedCore) -> Self {
+        let context = Self {
             topic: topic.to_owned(),
             partitions,
-            core: Mutex::new(core),
+            core,
             commits_answered: AtomicU64::new(0),
-        }
+        };
+        context.core().restart();
+        context
     }
 
     /// The state; never held across a poll.
@@ -116,6 +154,7 @@ impl CounterContext {
         }
         let started = core.engine.assign(&partitions).map_err(RunError::from).and_then(|seeks| {
             self.set_positions(&mut list, &seeks)?;
+            // Cooperative is what the client calls the consumer protocol as well, whatever the assignor.
             let assigned = match consumer.rebalance_protocol() {
                 RebalanceProtocol::Cooperative => consumer.incremental_assign(&list),
                 _ => consumer.assign(&list),
@@ -128,7 +167,7 @@ impl CounterContext {
             Ok(())
         });
         match started {
-            Ok(()) => core.assigned = true,
+            Ok(()) => (core.assigned, core.id_held) = (true, false),
             Err(RunError::Ledger(error)) if error.is_transient() => {
                 debug!(?partitions, %error, "cannot ask redis where to start");
                 core.pending = Some(list);

@@ -3,7 +3,7 @@
 use eoslab_runtime::exit::Exit;
 use eoslab_runtime::kafka::KafkaConfigError;
 use eoslab_runtime::slot::SlotError;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::args::CounterArgsError;
 use crate::ledger::LedgerError;
@@ -27,8 +27,10 @@ pub enum RunError {
     #[error("the kafka client failed: {0}")]
     Kafka(#[from] KafkaError),
     /// The client can never work again: fenced by another process of the same name, or worse.
-    #[error("the kafka client failed for good: {reason}")]
+    #[error("the kafka client failed for good: {code}: {reason}")]
     Fatal {
+        /// Of what kind.
+        code: RDKafkaErrorCode,
         /// What the client says.
         reason: String,
     },
@@ -64,6 +66,18 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether the group still holds this member's id for its last process: with the consumer protocol that is fatal
+    /// for the client, but passes once the session of that process has ended.
+    pub fn is_id_held(&self) -> bool {
+        matches!(
+            self,
+            Self::Fatal {
+                code: RDKafkaErrorCode::UnreleasedInstanceId,
+                ..
+            }
+        )
+    }
+
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
@@ -71,6 +85,33 @@ impl RunError {
             Self::Fatal { .. } | Self::OutOfRange { .. } | Self::Kafka(_) => Exit::FatalClient,
             Self::LostLease | Self::Slot(SlotError::Lost(_)) => Exit::LostLease,
             _ => Exit::Error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fenced_client_ends_the_process_and_only_a_held_id_is_waited_for() {
+        let fatal = |code| RunError::Fatal {
+            code,
+            reason: "as the broker says".into(),
+        };
+        for code in [
+            RDKafkaErrorCode::FencedInstanceId,
+            RDKafkaErrorCode::UnsupportedAssignor,
+            RDKafkaErrorCode::InvalidRequest,
+            RDKafkaErrorCode::UnreleasedInstanceId,
+        ] {
+            let error = fatal(code);
+            assert_eq!(error.exit(), Exit::FatalClient, "{error}");
+            assert_eq!(
+                error.is_id_held(),
+                code == RDKafkaErrorCode::UnreleasedInstanceId,
+                "{error}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ mod shared;
 mod stats;
 mod watermarks;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eoslab_core::report::{CounterReport, Member};
@@ -98,7 +98,7 @@ async fn work(
         config: consumer_config(&args.kafka, &args.consumer, &name)?,
         topic: args.kafka.topic.clone(),
         partitions: spec.partitions,
-        engine,
+        core: Arc::new(Mutex::new(context::Core::new(engine))),
         shared: shared.clone(),
         annotations: slot.annotations(),
         commit_interval: Duration::from_millis(u64::from(args.commit_interval_ms)),
@@ -162,7 +162,7 @@ async fn open_ledger(
 /// Runs the consumer's thread; once it is asked to stop, it has to end in time.
 async fn supervise(deps: consume::ConsumeDeps, stop: &CancellationToken) -> Result<Summary, RunError> {
     let lost = deps.lost.clone();
-    let mut thread = spawn_blocking(move || consume::consume(deps));
+    let mut thread = spawn_blocking(move || consume::consume(&deps));
     tokio::select! {
         ended = &mut thread => return ended.unwrap_or(Err(RunError::Stuck)),
         () = stop.cancelled() => {}

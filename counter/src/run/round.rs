@@ -31,11 +31,12 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// `ends`: end when these offsets are reached.
+    /// `ends`: end when these offsets are reached. `applied`: what the process has applied before.
     pub fn new(
         mut annotations: watch::Receiver<Annotations>,
         commit_interval: Duration,
         ends: Option<BTreeMap<u32, i64>>,
+        applied: u64,
     ) -> Self {
         annotations.mark_changed();
         let now = Instant::now();
@@ -46,7 +47,7 @@ impl Rounds {
             round_at: now,
             commit_at: now,
             rate_at: now,
-            rate_applied: 0,
+            rate_applied: applied,
             rate: 0.0,
             published: None,
         }
@@ -154,8 +155,8 @@ impl Rounds {
 }
 
 fn missing(member: &Member) -> Option<String> {
-    if !member.consumer.context().core().assigned {
-        return Some("no assignment received yet".to_owned());
+    if let Some(missing) = member.consumer.context().core().missing() {
+        return Some(missing.to_owned());
     }
     let lasts = member.outage.as_ref()?.unready_for()?;
     Some(format!("redis has been out for {} s", lasts.as_secs()))
