@@ -151,11 +151,12 @@ disturbs=(
   'patch strimzipodsets.core.strimzi.io' 'patch loadtests.eoslab.dev/scale'
 )
 may "$chaos" "$namespace" "${disturbs[@]}" 'watch chaosruns.eoslab.dev' 'patch chaosruns.eoslab.dev' \
-  'patch chaosruns.eoslab.dev/status' 'watch loadtests.eoslab.dev' 'watch pods' 'list kafkas.kafka.strimzi.io' \
-  'delete leases.coordination.k8s.io' 'get secrets' 'create events.events.k8s.io'
+  'patch chaosruns.eoslab.dev/status' 'watch loadtests.eoslab.dev' 'watch pods' 'list leases.coordination.k8s.io' \
+  'get secrets' 'create events.events.k8s.io'
 may_not "$chaos" "$namespace" "${nobodys[@]}" 'deletecollection pods' 'create pods/attach' 'patch pods' \
   'create chaosruns.eoslab.dev' 'delete chaosruns.eoslab.dev' 'patch loadtests.eoslab.dev' \
   'patch loadtests.eoslab.dev/status' 'create deployments.apps' 'delete deployments.apps' \
+  'patch leases.coordination.k8s.io' 'delete leases.coordination.k8s.io' \
   'create rolebindings.rbac.authorization.k8s.io' 'patch namespaces' 'list namespaces' \
   'delete validatingadmissionpolicies.admissionregistration.k8s.io'
 may_not "$chaos" default "${disturbs[@]}" 'get secrets' 'list chaosruns.eoslab.dev'

@@ -122,14 +122,14 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
   verbs: [get, list, watch, patch]
 - apiGroups: [eoslab.dev]
   resources: [chaosruns/status]
-  verbs: [get, update, patch]
+  verbs: [get, patch]
 # The run under fault: its state, and its number of counters.
 - apiGroups: [eoslab.dev]
   resources: [loadtests]
   verbs: [get, list, watch]
 - apiGroups: [eoslab.dev]
   resources: [loadtests/scale]
-  verbs: [get, update, patch]
+  verbs: [get, patch]
 # Whether the namespace itself carries the label that allows faults. A Role reaches its own namespace alone.
 - apiGroups: [""]
   resources: [namespaces]
@@ -148,13 +148,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 - apiGroups: [core.strimzi.io]
   resources: [strimzipodsets]
   verbs: [get, list, patch]
-- apiGroups: [kafka.strimzi.io]
-  resources: [kafkas]
-  verbs: [get, list]
-# One experiment at a time for each Kafka; who holds a slot.
+# Which pod holds which slot.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, list, create, update, patch, delete]
+  verbs: [get, list]
 # The Secret that a LoadTest names for Redis: read by name, never listed.
 - apiGroups: [""]
   resources: [secrets]
