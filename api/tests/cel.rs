@@ -30,6 +30,8 @@ fn right_specs_are_admitted() {
         json!({"stream": {"zipfExponent": "2.999999"}}),
         json!({"ledger": {"redis": {"urlSecretRef": null, "url": "redis://a:6379,redis://b:6380/1"}}}),
         json!({"counter": {"replicas": 12, "mode": "at-least-once", "assignor": "range"}}),
+        json!({"counter": {"protocol": "consumer"}, "kafka": {"clientProperties": {"debug": "cgrp"}}}),
+        json!({"counter": {"protocol": "classic"}, "kafka": {"clientProperties": {"heartbeat.interval.ms": "500"}}}),
         json!({"limits": {"maxDurationSeconds": 60}, "slo": {"endToEndP99Ms": 2000, "maxLagRecords": 5}}),
         json!({"image": "registry.example:5000/a/b@sha256:0123"}),
         json!({"counter": {"resources": {"limits": {"cpu": "1.5", "memory": "1073741824"}}}}),
@@ -138,6 +140,10 @@ fn wrong_specs_are_refused_in_the_words_of_the_field() {
         (
             json!({"kafka": {"clientProperties": {"sasl.password": "x"}}}),
             "spec.kafka.clientProperties: holds a credential",
+        ),
+        (
+            json!({"counter": {"protocol": "consumer"}, "kafka": {"clientProperties": {"heartbeat.interval.ms": "500"}}}),
+            "spec.kafka.clientProperties: heartbeat.interval.ms and group.protocol.type are the brokers' own",
         ),
         (
             json!({"kafka": {"clientProperties": {"default.topic.acks": "1"}}}),
@@ -275,6 +281,7 @@ fn nothing_else_may_change() {
         ("spec.producer", json!({"producer": {"replicas": 3}})),
         ("spec.producer", json!({"producer": {"events": 1_000_000}})),
         ("spec.counter", json!({"counter": {"mode": "at-least-once"}})),
+        ("spec.counter", json!({"counter": {"protocol": "consumer"}})),
         ("spec.counter", json!({"counter": {"assignor": "range"}})),
         ("spec.counter", json!({"counter": {"staticMembership": false}})),
         ("spec.counter", json!({"counter": {"sessionTimeoutMs": 7000}})),

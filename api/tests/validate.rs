@@ -116,6 +116,16 @@ fn parse_client_property() {
 }
 
 #[test]
+fn combine_protocol() {
+    for key in eoslab_api::BROKER_PROPERTIES {
+        let properties = json!({*key: "1000"});
+        valid(json!({"kafka": {"clientProperties": properties}}));
+        let error = mistake(json!({"counter": {"protocol": "consumer"}, "kafka": {"clientProperties": properties}}));
+        assert_eq!(error, SpecError::CombineProtocol { key });
+    }
+}
+
+#[test]
 fn name_topic() {
     for name in ["", ".", "..", "a b", "a/b", "__x", &"a".repeat(250)] {
         let error = mistake(json!({"topic": {"name": name}}));

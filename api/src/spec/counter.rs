@@ -18,12 +18,24 @@ terms! {
 }
 
 terms! {
+    /// The protocol of the group.
+    Protocol {
+        /// The members' leader hands out partitions, and the group synchronizes at each change.
+        #[default]
+        Classic = "classic",
+        /// The coordinator hands out partitions, to each member at its own pace (KIP-848, Kafka 4.0 and newer).
+        Consumer = "consumer",
+    }
+}
+
+terms! {
     /// How the group hands out partitions.
     Assignor {
         /// Only the partitions that move are taken away.
         #[default]
         CooperativeSticky = "cooperative-sticky",
-        /// Every partition is taken from every member on each change (stop-the-world).
+        /// Ranges of partitions; with the protocol `classic` every partition is taken from every member on each change
+        /// (stop-the-world).
         Range = "range",
     }
 }
@@ -40,8 +52,14 @@ pub struct CounterSpec {
     /// What is guaranteed: `exactly-once` or the baseline `at-least-once`. Default `exactly-once`.
     pub mode: Mode,
 
+    /// The group's protocol (`group.protocol`): `classic`, or `consumer` (KIP-848, Kafka 4.0 and newer), with which
+    /// brokers hand out partitions and no member waits for another. Default `classic`: after a kill, `consumer` keeps a
+    /// static member's partitions waiting for the brokers' session timeout, even if it is back at once.
+    pub protocol: Protocol,
+
     /// How partitions are handed out: `cooperative-sticky` or `range`. Default `cooperative-sticky`: `range` stops all
-    /// members at each change.
+    /// members at each change. With the protocol `consumer` they are the brokers' `uniform` and `range`, and neither
+    /// stops members.
     pub assignor: Assignor,
 
     /// Whether a restarted counter comes back as the same member of the group (`group.instance.id`), so that a restart
@@ -49,7 +67,8 @@ pub struct CounterSpec {
     pub static_membership: bool,
 
     /// After this time without a heartbeat a counter is taken for dead and its partitions move, milliseconds. Must be
-    /// above the time that a pod needs to restart. Default 6000, the lowest that brokers accept by default.
+    /// above the time that a pod needs to restart. Default 6000, the lowest that brokers accept by default. Without
+    /// effect with the protocol `consumer`: there the brokers' `group.consumer.session.timeout.ms` holds, 45 s by default.
     #[schemars(range(min = 6000, max = 300_000))]
     pub session_timeout_ms: u32,
 
@@ -75,6 +94,7 @@ impl Default for CounterSpec {
         Self {
             replicas: 3,
             mode: Mode::default(),
+            protocol: Protocol::default(),
             assignor: Assignor::default(),
             static_membership: true,
             session_timeout_ms: 6000,

@@ -9,7 +9,7 @@ mod producer;
 mod stream;
 mod topic;
 
-pub use counter::{Assignor, CounterSpec, Mode};
+pub use counter::{Assignor, CounterSpec, Mode, Protocol};
 pub use kafka::KafkaSpec;
 pub use ledger::{LedgerSpec, RedisSpec, SecretKeyRef};
 pub use limits::{LimitsSpec, SloSpec};

@@ -44,6 +44,15 @@ pub enum SpecError {
         /// The property.
         key: String,
     },
+    /// A client property that the brokers decide on with the protocol `consumer`, and that the client refuses then.
+    #[error(
+        "spec.kafka.clientProperties: `{key}` is the brokers' own with spec.counter.protocol consumer; remove it or set \
+         the protocol to classic"
+    )]
+    CombineProtocol {
+        /// The property.
+        key: &'static str,
+    },
     /// A name that Kafka refuses, or that is Kafka's own.
     #[error("spec.topic.name: `{name}` {why}; choose another name")]
     NameTopic {
@@ -283,7 +292,8 @@ impl SpecError {
             Self::ParseBootstrapServers { .. }
             | Self::OverrideClientProperty { .. }
             | Self::ExposeCredential { .. }
-            | Self::ParseClientProperty { .. } => "InvalidKafka",
+            | Self::ParseClientProperty { .. }
+            | Self::CombineProtocol { .. } => "InvalidKafka",
             Self::NameTopic { .. }
             | Self::CompactTopic { .. }
             | Self::RequireReplicas { .. }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::SpecError;
+use crate::{LoadTestSpec, Protocol};
 
 /// Client properties that eoslab sets itself; the CEL rule of the resource lists the same.
 pub const OWNED_PROPERTIES: &[&str] = &[
@@ -57,6 +58,10 @@ pub const SECRET_PROPERTIES: &[&str] = &[
     "ssl.key.pem",
     "ssl.keystore.password",
 ];
+
+/// Client properties that librdkafka refuses with the protocol `consumer`, those aside that eoslab sets itself; the CEL
+/// rule of the resource lists the same.
+pub const BROKER_PROPERTIES: &[&str] = &["group.protocol.type", "heartbeat.interval.ms"];
 
 /// Addresses of a Kafka cluster, each `host:port` with a port that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +142,16 @@ pub(super) fn check_client_properties(properties: &BTreeMap<String, String>, err
             errors.push(SpecError::ParseClientProperty { key });
         }
     }
+}
+
+/// Checks what the group's protocol leaves to the brokers.
+pub(super) fn check_protocol(spec: &LoadTestSpec, errors: &mut Vec<SpecError>) {
+    if spec.counter.protocol == Protocol::Classic {
+        return;
+    }
+    let properties = &spec.kafka.client_properties;
+    let refused = BROKER_PROPERTIES.iter().filter(|key| properties.contains_key(**key));
+    errors.extend(refused.map(|key| SpecError::CombineProtocol { key }));
 }
 
 fn is_property(key: &str) -> bool {

@@ -12,7 +12,7 @@ mod run;
 mod topic;
 
 pub use error::{SpecError, SpecErrors};
-pub use kafka::{BootstrapServers, OWNED_PROPERTIES, SECRET_PROPERTIES};
+pub use kafka::{BROKER_PROPERTIES, BootstrapServers, OWNED_PROPERTIES, SECRET_PROPERTIES};
 pub use redis::{RedisSource, RedisUrls};
 pub use run::{EVENTS_MAX, RATE_MAX, Rate, RunLength, ZipfExponent};
 pub use topic::TopicName;
@@ -54,6 +54,7 @@ impl LoadTestSpec {
         let mut errors = Vec::new();
         let valid = self.parse(&mut errors);
         kafka::check_client_properties(&self.kafka.client_properties, &mut errors);
+        kafka::check_protocol(self, &mut errors);
         topic::check_config(self, &mut errors);
         run::check(self, &mut errors);
         pod::check(self, &mut errors);

@@ -140,6 +140,7 @@ fn members_get_the_contracts_environment() {
         (&counter, "REDIS_URL", "redis://redis:6379"),
         (&counter, "GROUP_ID", "eoslab.lab.test.uid-1"),
         (&counter, "MODE", "exactly-once"),
+        (&counter, "PROTOCOL", "classic"),
         (&counter, "ASSIGNOR", "cooperative-sticky"),
         (&counter, "STATIC_MEMBERSHIP", "true"),
         (&counter, "SESSION_TIMEOUT_MS", "6000"),

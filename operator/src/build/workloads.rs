@@ -52,6 +52,7 @@ fn counter_env(source: &Source) -> Vec<core::EnvVar> {
         env_redis(source),
         env("GROUP_ID", &source.plan.group),
         env("MODE", counter.mode),
+        env("PROTOCOL", counter.protocol),
         env("ASSIGNOR", counter.assignor),
         env("STATIC_MEMBERSHIP", counter.static_membership),
         env("SESSION_TIMEOUT_MS", counter.session_timeout_ms),
