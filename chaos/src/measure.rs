@@ -75,22 +75,36 @@ pub fn fold(fault: &Fault, injection: &mut Injection, baseline: &mut Baseline, w
     let set = |field: &mut Option<u64>, is_so: bool| *field = field.or(since_ms.filter(|_| is_so));
     let pod = victim_pod(fault, injection, world);
     let is_hit = has_effect(fault, injection, world);
-    set(
-        &mut injection.detected_ms,
-        is_hit && pod.is_none_or(|pod| !pod.is_ready || pod.restarts > 0),
-    );
+    set(&mut injection.detected_ms, is_detected(fault, injection, world));
     let is_pod = injection.victim.as_ref().is_some_and(|victim| !victim.uid.is_empty());
     let is_rescheduled = is_pod && pod.is_none() && newer(fault, injection, world).next().is_some();
     set(&mut injection.rescheduled_ms, is_rescheduled);
-    let is_back = is_hit && is_ready && is_replaced(fault, injection, world);
+    // What is frozen looks ready until a probe fails.
+    let is_frozen = matches!(fault.fault_type, FaultType::PauseBroker | FaultType::PauseCounter);
+    let is_over = injection.healed_at.is_some() || !is_frozen;
+    let is_back = is_hit && is_over && is_ready && is_replaced(fault, injection, world);
     set(&mut injection.ready_ms, is_back);
     brokers(fault, injection, baseline, world, since_ms);
     lag_and_totals(injection, world);
     standstills(injection, world, injected_us);
-    let more = |(process, now): (&String, &u64)| Some(now.saturating_sub(*baseline.rebalances.get(process)?));
     if !baseline.rebalances.is_empty() {
-        injection.rebalances = Some(world.rebalances.iter().filter_map(more).sum());
+        injection.rebalances = Some(rebalances(&baseline.rebalances, &world.rebalances));
     }
+}
+
+/// Whether the API shows that something happened to a pod or workload.
+fn is_detected(fault: &Fault, injection: &Injection, world: &World) -> bool {
+    let before = injection.victim.as_ref().map_or(0, |victim| victim.restarts);
+    match fault.fault_type {
+        FaultType::RollingRestart | FaultType::ScaleCounters => has_effect(fault, injection, world),
+        _ => victim_pod(fault, injection, world).is_none_or(|pod| !pod.is_ready || pod.restarts > before),
+    }
+}
+
+/// Assignments and revocations since `before`, without the first assignment of each new process: that is its start.
+fn rebalances(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> u64 {
+    let more = |(process, now): (&String, &u64)| now.saturating_sub(before.get(process).copied().unwrap_or(1));
+    now.iter().map(more).sum()
 }
 
 fn brokers(fault: &Fault, injection: &mut Injection, baseline: &mut Baseline, world: &World, since_ms: Option<u64>) {
@@ -154,7 +168,8 @@ fn standstills(injection: &mut Injection, world: &World, injected_us: i64) {
 /// Closes an injection that recovered: everything has been steady since `steady_us`.
 pub fn recovered(injection: &mut Injection, steady_us: i64) {
     let injected_us = at_us(injection.injected_at.as_ref());
-    let recovered_ms = ((steady_us - injected_us).max(0) / 1000) as u64;
+    let steady_ms = ((steady_us - injected_us).max(0) / 1000) as u64;
+    let recovered_ms = steady_ms.max(injection.ready_ms.unwrap_or(0));
     injection.recovered_ms = Some(recovered_ms);
     injection.recovered_at = Some(crate::decide::micro(steady_us.max(injected_us)));
     injection.drain_ms = injection.ready_ms.map(|ready_ms| recovered_ms.saturating_sub(ready_ms));

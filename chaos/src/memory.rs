@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eoslab_api::{LoadTest, RedisUrls};
+use eoslab_api::{ChaosRunStatus, LoadTest, RedisUrls};
 use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 use eoslab_operator::seen::log::LogRange;
@@ -14,6 +14,11 @@ use crate::quorum::Quorum;
 /// Of one run.
 #[derive(Default)]
 pub struct Memory {
+    /// The status: this process is its only writer, and the copy that a watch brings may be an older
+    /// one, in which a fault that was injected is not yet.
+    pub status: Option<ChaosRunStatus>,
+    /// Whether something of it is not written yet.
+    pub is_unwritten: bool,
     /// The brokers' metadata, and the LoadTest that it is of.
     pub quorum: Option<(String, Arc<Quorum>)>,
     /// Address of Redis.

@@ -44,15 +44,23 @@ pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Acti
     }
     let memory = context.memory(&run);
     let mut memory = memory.lock().await;
+    let status = known_status(&memory, &run);
+    if status.phase == ChaosPhase::Finished {
+        return Ok(Action::await_change());
+    }
     let seen = look(&context, &run, &mut memory).await?;
     let turn = Turn {
         context: &context,
         run: &run,
         memory: &mut memory,
-        status: run.status.clone().unwrap_or_default(),
+        status,
         look: seen,
     };
     turn.take().await
+}
+
+fn known_status(memory: &Memory, run: &ChaosRun) -> ChaosRunStatus {
+    memory.status.clone().or_else(|| run.status.clone()).unwrap_or_default()
 }
 
 /// What follows an error.
@@ -73,7 +81,7 @@ async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
     let memory = context.memory(run);
     let mut memory = memory.lock().await;
     let seen = look(context, run, &mut memory).await?;
-    let status = run.status.clone().unwrap_or_default();
+    let status = known_status(&memory, run);
     if let (Some(injection), Some(places)) = (current(&status), &seen.places) {
         heal(context, run, injection, &places.processes()).await;
     }
@@ -208,6 +216,7 @@ impl Turn<'_> {
         status::stand(&mut self.status, &stand, now_us);
         status::derive(self.run, &mut self.status, now_us);
         patch_status(self.context, self.run, &self.status).await?;
+        self.memory.status = Some(self.status.clone());
         self.act(processes).await;
         Ok(())
     }
@@ -284,11 +293,15 @@ impl Turn<'_> {
         status::derive(self.run, &mut self.status, now_us);
         let is_due = now_us - self.memory.status_written_us >= STATUS_INTERVAL_US;
         let has_moved = before.phase != self.status.phase || before.injections.len() != self.status.injections.len();
-        if self.status == *before || !(is_act || has_moved || is_due) {
+        self.memory.is_unwritten |= self.status != *before;
+        // Whatever becomes of the patch, what was done was done.
+        self.memory.status = Some(self.status.clone());
+        if !self.memory.is_unwritten || !(is_act || has_moved || is_due) {
             return Ok(());
         }
-        patch_status(self.context, self.run, &self.status).await?;
         self.memory.status_written_us = now_us;
+        patch_status(self.context, self.run, &self.status).await?;
+        self.memory.is_unwritten = false;
         Ok(())
     }
 

@@ -178,7 +178,7 @@ pub struct Injection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     pub pauses: Vec<PartitionPauseStatus>,
-    /// Times that partitions were assigned to or taken from counters that lived on.
+    /// Times that partitions were assigned to or taken from counters, the first assignment of a new process left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebalances: Option<u64>,
     /// Most events that waited.

@@ -82,6 +82,34 @@ fn the_life_of_a_killed_broker() {
 }
 
 #[test]
+fn what_is_frozen_is_not_ready_before_it_is_woken() {
+    let (mut fault, mut injection) = killed();
+    (fault.fault_type, injection.fault_type) = (FaultType::PauseBroker, FaultType::PauseBroker);
+    let mut baseline = Baseline::default();
+    fold(
+        &fault,
+        &mut injection,
+        &mut baseline,
+        &world(250, 0, true, 1, &[0, 1]),
+        true,
+    );
+    assert_eq!(
+        (injection.detected_ms, injection.ready_ms),
+        (None, None),
+        "no probe has failed yet"
+    );
+    injection.healed_at = Some(micro(INJECTED + 10 * S));
+    fold(
+        &fault,
+        &mut injection,
+        &mut baseline,
+        &world(10_250, 0, true, 1, &[0, 1]),
+        true,
+    );
+    assert_eq!((injection.detected_ms, injection.ready_ms), (None, Some(10_250)));
+}
+
+#[test]
 fn pauses_are_those_of_the_ledgers_own_time() {
     let (fault, mut injection) = killed();
     let pause = |partition, ended_at_us, length_us| Pause {
@@ -127,16 +155,19 @@ fn pauses_are_those_of_the_ledgers_own_time() {
 }
 
 #[test]
-fn only_members_that_lived_on_count_as_rebalanced() {
+fn the_first_assignment_of_a_new_process_is_no_rebalance() {
     let (fault, mut injection) = killed();
     let mut baseline = Baseline {
         rebalances: [("a".to_owned(), 3), ("b".to_owned(), 1)].into(),
         ..Baseline::default()
     };
     let mut seen = world(1_000, 1, true, 0, &[0, 1]);
-    seen.rebalances = [("a".to_owned(), 5), ("b".to_owned(), 1), ("new".to_owned(), 9)].into();
+    seen.rebalances = [("a".to_owned(), 5), ("b".to_owned(), 1), ("new".to_owned(), 1)].into();
     fold(&fault, &mut injection, &mut baseline, &seen, true);
     assert_eq!(injection.rebalances, Some(2));
+    seen.rebalances.insert("new".to_owned(), 4);
+    fold(&fault, &mut injection, &mut baseline, &seen, true);
+    assert_eq!(injection.rebalances, Some(5), "what follows it is one");
 }
 
 #[test]
