@@ -75,7 +75,8 @@ pub fn fold(fault: &Fault, injection: &mut Injection, baseline: &mut Baseline, w
     let set = |field: &mut Option<u64>, is_so: bool| *field = field.or(since_ms.filter(|_| is_so));
     let pod = victim_pod(fault, injection, world);
     let is_hit = has_effect(fault, injection, world);
-    set(&mut injection.detected_ms, is_detected(fault, injection, world));
+    let is_detected = is_detected(fault, injection, world);
+    set(&mut injection.detected_ms, is_detected);
     let is_pod = injection.victim.as_ref().is_some_and(|victim| !victim.uid.is_empty());
     let is_rescheduled = is_pod && pod.is_none() && newer(fault, injection, world).next().is_some();
     set(&mut injection.rescheduled_ms, is_rescheduled);
