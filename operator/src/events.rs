@@ -3,13 +3,14 @@
 //! Kubernetes merges events of equal reason and action and keeps the first note, so whatever is worth an event of its
 //! own has an action of its own.
 
-use eoslab_api::{LoadTestStatus, Phase, Verdict};
+use eoslab_api::{Component, Disturbance, DisturbanceCause, LoadTestStatus, Phase, Verdict};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, ResourceExt};
 use tracing::debug;
 
-use crate::names::key;
+use crate::names::{Role, key};
 use crate::seen::members::Departure;
+use crate::status::display::micros;
 use eoslab_api::LoadTest;
 
 /// Longest note that Kubernetes accepts, bytes.
@@ -47,6 +48,7 @@ impl Note {
 /// What changed from one status to the next, and which members went away meanwhile.
 pub fn notes(before: &LoadTestStatus, after: &LoadTestStatus, needs_help: bool, gone: &[Departure]) -> Vec<Note> {
     let mut notes: Vec<Note> = gone.iter().map(departed).collect();
+    notes.extend(disturbances(before, after));
     let message = after.message.clone().unwrap_or_default();
     let reason = after.reason.clone().unwrap_or_default();
     if claimed(after) && !claimed(before) {
@@ -83,6 +85,71 @@ fn departed(gone: &Departure) -> Note {
     let mut action = format!("Replace/{role}-{slot}/{pod}");
     action.truncate(128);
     Note::new(false, "MemberGone", action, text)
+}
+
+/// One note for each disturbance that has begun, and one for each that is over. Its number is part of the action, or all
+/// of them would be one event.
+fn disturbances(before: &LoadTestStatus, after: &LoadTestStatus) -> Vec<Note> {
+    let known: Vec<(u64, &Disturbance)> = numbered(before).collect();
+    let mut notes = Vec::new();
+    for (number, one) in numbered(after) {
+        let was = known.iter().find(|(known, _)| *known == number);
+        if number > before.disturbances_total {
+            notes.push(Note::new(false, "Disturbed", format!("Disturb/{number}"), begun(one)));
+        }
+        if one.over && was.is_none_or(|(_, was)| !was.over) {
+            notes.push(Note::new(false, "Recovered", format!("Recover/{number}"), over(one)));
+        }
+    }
+    notes
+}
+
+/// The listed disturbances with their numbers over the run, from 1.
+fn numbered(status: &LoadTestStatus) -> impl Iterator<Item = (u64, &Disturbance)> {
+    let dropped = status
+        .disturbances_total
+        .saturating_sub(status.disturbances.len() as u64);
+    (dropped + 1..).zip(&status.disturbances)
+}
+
+fn begun(one: &Disturbance) -> String {
+    let before = one.pod_before.as_deref();
+    let what = match (one.cause, before) {
+        (DisturbanceCause::ContainerRestarted, _) => "the container ended and is started again in pod",
+        (DisturbanceCause::PodReplaced, _) => "another pod is to take the slot of",
+        (DisturbanceCause::Scaled, Some(_)) => "fewer are wanted, there goes pod",
+        (DisturbanceCause::Scaled, None) => "more are wanted, here comes pod",
+    };
+    let pod = before.or(one.pod_after.as_deref()).unwrap_or_default();
+    format!("{}: {what} {pod}", member(one))
+}
+
+fn over(one: &Disturbance) -> String {
+    let millis = |ms: u64| micros(ms.saturating_mul(1000));
+    let mut text = format!(
+        "{} ({}): recovered after {}; longest pause {}, {} partitions paused, {} rebalances of the other counters",
+        member(one),
+        one.cause,
+        millis(one.duration_ms.unwrap_or_default()),
+        millis(one.longest_pause_ms),
+        one.paused_partitions_total,
+        one.rebalances,
+    );
+    if let Some(gap_ms) = one.longest_ack_gap_ms {
+        text += &format!(", no acknowledgement for {}", millis(gap_ms));
+    }
+    if let Some(drain_ms) = one.drain_ms {
+        text += &format!(", lag back after {} more", millis(drain_ms));
+    }
+    text
+}
+
+fn member(one: &Disturbance) -> String {
+    let role = match one.component {
+        Component::Counter => Role::Counter,
+        Component::Producer => Role::Producer,
+    };
+    format!("{} {}", role.as_str(), one.slot)
 }
 
 /// Publishes notes. One that cannot be published is logged and no reason to stop.
@@ -122,9 +189,9 @@ fn shortened(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use eoslab_api::TopicStatus;
+    use serde_json::json;
 
     use super::*;
-    use crate::names::Role;
 
     fn status(phase: Phase, reason: &str) -> LoadTestStatus {
         LoadTestStatus {
@@ -188,6 +255,47 @@ mod tests {
             assert_eq!(told(&verifying, &finished, false), [("R".to_owned(), is_warning)]);
             assert_eq!(told(&finished, &finished, false), []);
         }
+    }
+
+    #[test]
+    fn a_disturbance_is_told_when_it_begins_and_when_it_is_over() {
+        let one = |over: bool| -> Disturbance {
+            let json = json!({
+                "component": "Producer", "slot": 1, "cause": "PodReplaced", "podBefore": "a", "podAfter": "b",
+                "startedAt": "2026-01-01T00:00:01.000000Z", "durationMs": 4000, "longestPauseMs": 0,
+                "pausedPartitionsTotal": 0, "longestAckGapMs": 3700, "lagRecordsBefore": 0, "peakLagRecords": 0,
+                "drainMs": 1000, "rebalances": 0, "over": over,
+            });
+            serde_json::from_value(json).expect("a disturbance")
+        };
+        let with = |total: u64, over: &[bool]| LoadTestStatus {
+            disturbances: over.iter().map(|over| one(*over)).collect(),
+            disturbances_total: total,
+            ..status(Phase::Running, "Sending")
+        };
+        let actions = |before: &LoadTestStatus, after: &LoadTestStatus| -> Vec<String> {
+            let notes = notes(before, after, false, &[]);
+            assert!(notes.iter().all(|note| !note.is_warning));
+            notes.into_iter().map(|note| note.action).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(
+            actions(&with(0, &[]), &with(2, &[false, true])),
+            ["Disturb/1", "Disturb/2", "Recover/2"]
+        );
+        assert_eq!(actions(&with(1, &[false]), &with(1, &[true])), ["Recover/1"]);
+        assert_eq!(actions(&with(1, &[true]), &with(1, &[true])), none);
+        // The first of three was dropped from the list.
+        assert_eq!(
+            actions(&with(3, &[true, false, false]), &with(4, &[false, true, false])),
+            ["Recover/3", "Disturb/4"]
+        );
+        assert_eq!(begun(&one(false)), "producer 1: another pod is to take the slot of a");
+        let text = over(&one(true));
+        assert!(
+            text.contains("no acknowledgement for 3.7s, lag back after 1.0s more"),
+            "{text}"
+        );
     }
 
     #[test]

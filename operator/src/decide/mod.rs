@@ -44,6 +44,8 @@ pub struct Prior {
     pub peak_lag: u64,
     /// Events sent a second, as last written.
     pub sent_rate: u64,
+    /// When the first disturbance began that is not over, us since the Unix epoch.
+    pub disturbed_since_us: Option<i64>,
 }
 
 impl Prior {
@@ -65,6 +67,12 @@ impl Prior {
                 .producers
                 .as_ref()
                 .map_or(0, |producers| producers.rate_per_second),
+            disturbed_since_us: status
+                .disturbances
+                .iter()
+                .filter(|disturbance| !disturbance.over)
+                .map(|disturbance| disturbance.started_at.0.as_microsecond())
+                .min(),
         }
     }
 

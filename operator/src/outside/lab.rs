@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eoslab_api::RedisUrls;
+use eoslab_core::report::Pause;
 use eoslab_counter::ledger::LedgerEntry;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -16,7 +17,6 @@ use super::redis::Store;
 use super::scrape::{Target, scrape};
 use super::{Call, Created, Outside};
 use crate::plan::Plan;
-use crate::seen::Pauses;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
@@ -141,7 +141,7 @@ impl Outside for Lab {
         self.with_store(plan, urls, Store::read).boxed()
     }
 
-    fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Pauses> {
+    fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Vec<Pause>> {
         self.with_store(plan, urls, Store::pauses).boxed()
     }
 

@@ -10,11 +10,11 @@ pub use lab::Lab;
 pub use scrape::Target;
 
 use eoslab_api::RedisUrls;
+use eoslab_core::report::Pause;
 use eoslab_counter::ledger::LedgerEntry;
 use futures::future::BoxFuture;
 
 use crate::plan::Plan;
-use crate::seen::Pauses;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
@@ -52,7 +52,7 @@ pub trait Outside: Send + Sync {
     fn ledger<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Vec<LedgerEntry>>;
 
     /// The pauses noted in the ledger.
-    fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Pauses>;
+    fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Vec<Pause>>;
 
     /// Reads the reports of pods; those that do not answer are left out.
     fn scrape(&self, targets: Vec<Target>) -> BoxFuture<'_, Vec<Scraped>>;

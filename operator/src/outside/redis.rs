@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eoslab_api::RedisUrls;
+use eoslab_core::report::Pause;
 use eoslab_counter::ledger::{Ledger, LedgerEntry, LedgerError};
 
-use crate::seen::Pauses;
 use crate::seen::topic::Cause;
 
 /// Most pauses of a partition that are read; the ledger keeps as many.
@@ -45,8 +45,8 @@ impl Store {
         self.with(|ledger| ledger.read(&self.partitions))
     }
 
-    pub(super) fn pauses(&self) -> Result<Pauses, Cause> {
-        self.with(|ledger| ledger.pauses(&self.partitions, PAUSES_MAX).map(Pauses::new))
+    pub(super) fn pauses(&self) -> Result<Vec<Pause>, Cause> {
+        self.with(|ledger| ledger.pauses(&self.partitions, PAUSES_MAX))
     }
 
     pub(super) fn delete(&self) -> Result<(), Cause> {

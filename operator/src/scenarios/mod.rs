@@ -2,6 +2,7 @@
 
 mod api;
 mod deletion;
+mod disturbances;
 mod outside;
 mod steps;
 

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use eoslab_api::RedisUrls;
+use eoslab_core::report::Pause;
 use eoslab_counter::ledger::LedgerEntry;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
 use crate::outside::{Call, Created, Outside, Target};
 use crate::plan::Plan;
-use crate::seen::Pauses;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
@@ -27,6 +27,8 @@ pub(crate) struct Answers {
     pub log: Vec<LogRange>,
     /// The ledger.
     pub ledger: Vec<LedgerEntry>,
+    /// The pauses.
+    pub pauses: Vec<Pause>,
     /// The reports.
     pub reports: Vec<Scraped>,
 }
@@ -84,8 +86,8 @@ impl Outside for Fake {
         self.answer(|answers| Ok(answers.ledger.clone()))
     }
 
-    fn pauses<'a>(&'a self, _: &'a Plan, _: &'a RedisUrls) -> Call<'a, Pauses> {
-        self.answer(|_| Ok(Pauses::default()))
+    fn pauses<'a>(&'a self, _: &'a Plan, _: &'a RedisUrls) -> Call<'a, Vec<Pause>> {
+        self.answer(|answers| Ok(answers.pauses.clone()))
     }
 
     fn scrape(&self, _: Vec<Target>) -> BoxFuture<'_, Vec<Scraped>> {

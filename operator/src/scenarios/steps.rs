@@ -15,18 +15,18 @@ use crate::seen::log::LogRange;
 use crate::seen::members::{Report, Scraped};
 use crate::seen::topic::{Cause, TopicFacts, TopicState};
 
-const NAMESPACE: &str = "/api/v1/namespaces/lab";
+pub(super) const NAMESPACE: &str = "/api/v1/namespaces/lab";
 const APPS: &str = "/apis/apps/v1/namespaces/lab";
-const COORDINATION: &str = "/apis/coordination.k8s.io/v1/namespaces/lab";
+pub(super) const COORDINATION: &str = "/apis/coordination.k8s.io/v1/namespaces/lab";
 const BATCH: &str = "/apis/batch/v1/namespaces/lab";
 
-fn at(seconds: i64) -> String {
+pub(super) fn at(seconds: i64) -> String {
     let time = k8s_openapi::jiff::Timestamp::from_microsecond(NOW_US + seconds * 1_000_000).expect("a time");
     time.to_string()
 }
 
 /// A run in a phase whose first measured event was due `measured_s` ago.
-fn in_phase(phase: Phase, measured_s: i64) -> LoadTest {
+pub(super) fn in_phase(phase: Phase, measured_s: i64) -> LoadTest {
     let mut loadtest = with_status(loadtest(), |status| {
         status.phase = phase;
         status.start_time = serde_json::from_value(json!(at(-60))).expect("a time");
@@ -52,25 +52,33 @@ fn topic_is_there(scenario: &Scenario) {
     });
 }
 
-fn labels(role: &str) -> Value {
+pub(super) fn labels(role: &str) -> Value {
     json!({"eoslab.dev/role": role, "eoslab.dev/loadtest": "test", "eoslab.dev/run": "uid-1"})
 }
 
+pub(super) fn ready_pod(role: &str, name: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "uid": format!("u-{name}"), "labels": labels(role)},
+        "status": {"phase": "Running", "podIP": "10.0.0.1",
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": at(-30)}]},
+    })
+}
+
+pub(super) fn lease(role: &str, index: u32, holder: &str) -> Value {
+    json!({
+        "metadata": {"name": format!("test-{role}-{index}"), "labels": labels(role), "creationTimestamp": at(-60)},
+        "spec": {"holderIdentity": format!("{holder}/u-{holder}"), "renewTime": at(-1).replace('Z', ".000000Z")},
+    })
+}
+
 /// Ready pods that hold the slots of both roles.
-fn members_are_ready(scenario: &Scenario, with_deployments: bool) {
+pub(super) fn members_are_ready(scenario: &Scenario, with_deployments: bool) {
     let (mut pods, mut leases, mut deployments) = (Vec::new(), Vec::new(), Vec::new());
     for role in ["producer", "counter"] {
         for index in 0..2 {
-            let (name, uid) = (format!("{role}-{index}"), format!("u-{role}-{index}"));
-            pods.push(json!({
-                "metadata": {"name": name, "uid": uid, "labels": labels(role)},
-                "status": {"phase": "Running", "podIP": "10.0.0.1",
-                    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": at(-30)}]},
-            }));
-            leases.push(json!({
-                "metadata": {"name": format!("test-{role}-{index}"), "labels": labels(role), "creationTimestamp": at(-60)},
-                "spec": {"holderIdentity": format!("{name}/{uid}"), "renewTime": at(-1).replace('Z', ".000000Z")},
-            }));
+            let name = format!("{role}-{index}");
+            pods.push(ready_pod(role, &name));
+            leases.push(lease(role, index, &name));
         }
         deployments.push(json!({
             "metadata": {"name": format!("test-{role}"), "labels": labels(role)},
@@ -101,7 +109,7 @@ fn producer(slot: u32, state: ProducerState, sent: u64) -> Scraped {
     }
 }
 
-fn counted(scenario: &Scenario, events: [i64; 4]) {
+pub(super) fn counted(scenario: &Scenario, events: [i64; 4]) {
     scenario.outside(|answers| {
         answers.log = events.iter().map(|end| LogRange { begin: 0, end: *end }).collect();
         let entry = |(partition, count): (usize, &i64)| LedgerEntry {

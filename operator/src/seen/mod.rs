@@ -9,9 +9,9 @@ pub mod totals;
 pub mod trend;
 pub mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eoslab_core::report::Pause;
+use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 
 use log::LogRange;
@@ -49,14 +49,20 @@ pub struct Pauses {
     pub count: u64,
     /// The longest.
     pub longest: Option<Pause>,
+    /// Those that ended since the first disturbance began that is not over.
+    pub recent: Vec<Pause>,
 }
 
 impl Pauses {
-    /// Sums pauses up.
-    pub fn new(pauses: Vec<Pause>) -> Self {
+    /// Sums pauses up, and keeps those that ended at `since_us` or later.
+    pub fn new(mut pauses: Vec<Pause>, since_us: Option<i64>) -> Self {
+        let count = pauses.len() as u64;
+        let longest = pauses.iter().max_by_key(|pause| pause.length_us).cloned();
+        pauses.retain(|pause| since_us.is_some_and(|since_us| pause.ended_at_us >= since_us));
         Self {
-            count: pauses.len() as u64,
-            longest: pauses.into_iter().max_by_key(|pause| pause.length_us),
+            count,
+            longest,
+            recent: pauses,
         }
     }
 }
@@ -82,6 +88,12 @@ pub struct Seen {
     pub produced: ProducerTotals,
     /// Sums of the counters' reports.
     pub counted: CounterTotals,
+    /// Rebalances that each living counter has reported, by the UID of its pod.
+    pub rebalances: BTreeMap<String, u64>,
+    /// Times without an acknowledgement that ended since the first disturbance began that is not over.
+    pub ack_gaps: Vec<AckGap>,
+    /// Least lag of the last seconds.
+    pub least_lag: Option<u64>,
     /// Offsets of the log; `None` where they could not be read.
     pub log: Option<Vec<LogRange>>,
     /// Ledger; `None` where it could not be read.

@@ -50,12 +50,20 @@ pub struct PodView {
     pub is_ready: bool,
     /// Since when it is (not) ready, us since the Unix epoch.
     pub ready_since_us: Option<i64>,
+    /// When it was made, us since the Unix epoch.
+    pub created_us: i64,
     /// Whether it was asked to stop.
     pub is_terminating: bool,
+    /// When it was asked to stop, us since the Unix epoch.
+    pub deleted_us: Option<i64>,
     /// Whether nothing of it runs any more and nothing will.
     pub is_finished: bool,
     /// Whether its container runs, as far as the kubelet has told.
     pub is_running: bool,
+    /// How many times its container was started again.
+    pub restarts: u32,
+    /// When its container ended last, us since the Unix epoch.
+    pub ended_us: Option<i64>,
     /// Why it does not work, if it does not.
     pub trouble: Option<Trouble>,
     /// What its container wrote at its end, with its exit code, once it ended for good.
@@ -88,12 +96,16 @@ impl PodView {
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
             is_ready,
             ready_since_us: ready.and_then(|ready| Some(ready.last_transition_time.as_ref()?.0.as_microsecond())),
+            created_us: pod.creation_timestamp().map_or(0, |created| created.0.as_microsecond()),
             is_terminating,
+            deleted_us: deleted_us(pod),
             is_finished,
             is_running: container.is_some_and(|container| {
                 let state = container.state.as_ref();
                 state.is_some_and(|state| state.running.is_some())
             }),
+            restarts: container.map_or(0, |container| container.restart_count.max(0) as u32),
+            ended_us: container.and_then(ended_us),
             trouble: (!is_ready).then(|| trouble(pod, container)).flatten(),
             ended: container.and_then(|container| Some(ended(container.state.as_ref()?.terminated.as_ref()?))),
         }
@@ -111,6 +123,21 @@ fn load_container(pod: &Pod) -> Option<&ContainerStatus> {
         .iter()
         .find(|status| status.name == CONTAINER)
         .or_else(|| statuses.first())
+}
+
+/// A pod's deletion timestamp is the end of its grace period.
+fn deleted_us(pod: &Pod) -> Option<i64> {
+    let grace_us = pod.metadata.deletion_grace_period_seconds.unwrap_or(0) * 1_000_000;
+    let deadline = pod.metadata.deletion_timestamp.as_ref()?;
+    Some(deadline.0.as_microsecond() - grace_us)
+}
+
+fn ended_us(container: &ContainerStatus) -> Option<i64> {
+    let end = |state: &Option<ContainerState>| {
+        let terminated = state.as_ref()?.terminated.as_ref()?;
+        Some(terminated.finished_at.as_ref()?.0.as_microsecond())
+    };
+    end(&container.state).or_else(|| end(&container.last_state))
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
@@ -337,6 +364,24 @@ mod tests {
                 .trouble
                 .is_some_and(|trouble| trouble.reason == "OOMKilled" && trouble.is_failure)
         );
+    }
+
+    #[test]
+    fn the_times_of_an_end_are_the_apis() {
+        let crashed = json!({"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-01-01T00:00:07Z"}});
+        let restarted = pod(running("False", 2, crashed));
+        assert_eq!(
+            (restarted.restarts, restarted.ended_us, restarted.deleted_us),
+            (2, Some(1_767_225_607_000_000), None)
+        );
+        let deleted: Pod = serde_json::from_value(json!({"metadata": {
+            "name": "p", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "deletionTimestamp": "2026-01-01T00:00:45Z", "deletionGracePeriodSeconds": 30,
+        }}))
+        .expect("a pod");
+        let view = PodView::new(&deleted);
+        assert_eq!(view.deleted_us, Some(view.created_us + 15_000_000));
+        assert_eq!((view.restarts, view.ended_us), (0, None));
     }
 
     #[test]

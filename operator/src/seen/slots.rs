@@ -132,12 +132,12 @@ impl Group {
         self.slots.iter().filter(|slot| self.worker(slot).is_some()).count() as u32 >= wanted
     }
 
-    fn holder_pod(&self, slot: &SlotView) -> Option<&PodView> {
+    pub(crate) fn holder_pod(&self, slot: &SlotView) -> Option<&PodView> {
         let holder = slot.holder.as_ref()?;
         self.pods.iter().find(|pod| pod.uid == holder.pod_uid)
     }
 
-    fn worker(&self, slot: &SlotView) -> Option<&PodView> {
+    pub(crate) fn worker(&self, slot: &SlotView) -> Option<&PodView> {
         self.holder_pod(slot).filter(|pod| pod.is_ready)
     }
 

@@ -76,6 +76,11 @@ impl Trend {
         self.rate(|sample| sample.counted)
     }
 
+    /// Least events that waited at any of the last looks.
+    pub fn least_lag(&self) -> Option<u64> {
+        self.samples.iter().map(|sample| sample.lag).min()
+    }
+
     fn rate(&self, of: impl Fn(&Sample) -> u64) -> u64 {
         let Some((first, last)) = self.window(RATE_WINDOW_US) else {
             return 0;
@@ -159,6 +164,15 @@ mod tests {
         assert_eq!(trend(&[(1, 500, 0, 0)]).sent_rate(), 0);
         let trend = trend(&[(1, 0, 0, 0), (4, 3000, 10, 0), (6, 5000, 20, 0), (9, 11_000, 50, 0)]);
         assert_eq!((trend.sent_rate(), trend.counted_rate()), (1600, 8));
+    }
+
+    #[test]
+    fn the_least_lag_is_that_of_the_last_seconds() {
+        assert_eq!(trend(&[]).least_lag(), None);
+        assert_eq!(
+            trend(&[(1, 0, 0, 3), (20, 0, 0, 70), (21, 0, 0, 50), (22, 0, 0, 900)]).least_lag(),
+            Some(50)
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod conditions;
 pub mod display;
+mod disturbances;
 mod numbers;
 
 use eoslab_api::{LoadTestStatus, Phase, Verdict};
@@ -48,10 +49,7 @@ pub fn compose(facts: &Facts) -> LoadTestStatus {
         reason: Some(decision.reason.clone()),
         message: Some(decision.message.clone()),
         start_time: decision.provisioning_since_us.map(time),
-        measure_start_time: decision
-            .measure_us
-            .and_then(|us| Timestamp::from_microsecond(us).ok())
-            .map(MicroTime),
+        measure_start_time: decision.measure_us.map(micro_time),
         completion_time: decision.outcome.as_ref().map(|_| time(facts.now_us)),
         conditions: conditions::compose(facts),
         ..facts.before.clone()
@@ -63,6 +61,7 @@ pub fn compose(facts: &Facts) -> LoadTestStatus {
         status.topic = Some(topic(facts, plan));
     }
     numbers::fill(facts, plan, &mut status);
+    disturbances::fill(facts, plan, &mut status);
     if decision.phase == Phase::Finished {
         status.message = Some(numbers::with_validity(facts, plan, &decision.message));
     }
@@ -79,6 +78,10 @@ fn topic(facts: &Facts, plan: &Plan) -> eoslab_api::TopicStatus {
 /// Whole seconds, as Kubernetes writes times.
 fn time(us: i64) -> Time {
     Time(Timestamp::from_second(us.div_euclid(1_000_000)).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn micro_time(us: i64) -> MicroTime {
+    MicroTime(Timestamp::from_microsecond(us).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Whether to write the new status now: at once where something happened, else every few seconds where something that
@@ -106,7 +109,7 @@ fn happened(status: &LoadTestStatus) -> impl PartialEq + '_ {
     (
         (status.phase, status.verdict, &status.reason, status.observed_generation),
         (&status.measure_start_time, &status.topic, &status.start_time),
-        conditions,
+        (conditions, &status.disturbances),
         counters.map(|counters| (counters.ready, counters.replicas, counters.desired)),
         status
             .producers
@@ -142,6 +145,14 @@ mod tests {
             });
         });
         let hidden = changed(|status| status.group = Some("g".to_owned()));
+        let disturbed = changed(|status| {
+            let one = serde_json::json!([{
+                "component": "Counter", "slot": 0, "cause": "Scaled", "startedAt": "2026-01-01T00:00:00.000000Z",
+                "longestPauseMs": 5, "pausedPartitionsTotal": 1, "lagRecordsBefore": 0, "peakLagRecords": 0,
+                "rebalances": 0, "over": false,
+            }]);
+            status.disturbances = serde_json::from_value(one).expect("a disturbance");
+        });
         let table = [
             ("phase", &phase, 0, true),
             ("reason", &reason, 0, true),
@@ -149,6 +160,7 @@ mod tests {
             ("a number", &display, 2_000_000, true),
             ("nothing that is shown", &hidden, 60_000_000, false),
             ("nothing", &before, 60_000_000, false),
+            ("what a disturbance costs", &disturbed, 0, true),
         ];
         for (name, after, since_us, due) in table {
             assert_eq!(is_due(&before, after, since_us), due, "{name}");

@@ -7,11 +7,9 @@ use eoslab_api::{
 };
 use eoslab_core::LatencyHistogram;
 use eoslab_core::report::VerifyReport;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::jiff::Timestamp;
 
 use super::display::{NONE, count, micros, rate};
-use super::{Facts, time};
+use super::{Facts, micro_time, time};
 use crate::decide::{slo, validity};
 use crate::names::Role;
 use crate::plan::Plan;
@@ -163,12 +161,11 @@ fn quantiles(histogram: &LatencyHistogram) -> Option<LatencyQuantiles> {
 fn pauses(facts: &Facts) -> Option<PausesStatus> {
     let pauses = facts.seen.pauses.as_ref()?;
     let longest = pauses.longest.as_ref();
-    let at = |us: i64| Timestamp::from_microsecond(us).ok().map(MicroTime);
     Some(PausesStatus {
         count: pauses.count,
         longest_ms: longest.map_or(0, |pause| pause.length_us / 1000),
         longest_partition: longest.map(|pause| pause.partition),
-        longest_at: longest.and_then(|pause| at(pause.ended_at_us)),
+        longest_at: longest.map(|pause| micro_time(pause.ended_at_us)),
     })
 }
 
