@@ -16,6 +16,8 @@ use crate::seen::Seen;
 const EARLIER_US: i64 = 1_000_000;
 /// Lag that counts as none: what is sent in this time, ms. A look sees batches on their way.
 const LAG_SLACK_MS: u64 = 200;
+/// Events that have waited for longer than this are lag, however few they are, ms: those of a partition that nobody counts.
+const LAG_AGE_MS: u64 = 1_000;
 /// The lag is not waited for any longer than this after the recovery, us.
 const DRAIN_PATIENCE_US: i64 = 300_000_000;
 
@@ -26,6 +28,8 @@ pub(super) struct Figures<'a> {
     /// Events that wait, if they could be counted.
     lag: Option<u64>,
     lag_slack: u64,
+    /// Whether some of them have waited for too long.
+    is_lag_old: bool,
     producers: u32,
     is_last: bool,
     now_us: i64,
@@ -45,6 +49,7 @@ impl<'a> Figures<'a> {
             lag_before: seen.least_lag.into_iter().chain(last_lag).min().unwrap_or(0),
             lag: status.lag.as_ref().filter(|_| is_known).map(|lag| lag.records),
             lag_slack: rate * LAG_SLACK_MS / 1000,
+            is_lag_old: status.lag.as_ref().is_some_and(|lag| lag.millis > LAG_AGE_MS),
             producers: plan.producers(),
             is_last: facts.decision.phase > Phase::Draining,
             now_us: facts.now_us,
@@ -116,17 +121,19 @@ impl<'a> Figures<'a> {
         one.longest_ack_gap_ms = one.longest_ack_gap_ms.max(longest);
     }
 
-    /// It is over one look after the lag was seen to be back: what the members note of their first steps comes a moment
-    /// after these.
+    /// It is over when the lag is back at two looks in a row: just after a loss it does not show yet, and what the members
+    /// note of their first steps comes a moment after these.
     fn drain(&self, one: &mut Disturbance) {
         let Some(recovered_us) = recovered_us(one) else { return };
         let since_us = (self.now_us - recovered_us).max(0);
-        let was_drained = one.drain_ms.is_some();
-        let is_back = |lag: u64| lag <= one.lag_records_before + self.lag_slack;
-        if !was_drained && self.lag.is_some_and(is_back) {
-            one.drain_ms = Some(millis(since_us));
+        let limit = one.lag_records_before + self.lag_slack;
+        match self.lag {
+            Some(lag) if lag > limit || self.is_lag_old => one.drain_ms = None,
+            Some(_) if one.drain_ms.is_some() => one.over = true,
+            Some(_) => one.drain_ms = Some(millis(since_us)),
+            None => {}
         }
-        one.over = was_drained || self.is_last || since_us >= DRAIN_PATIENCE_US;
+        one.over |= self.is_last || since_us >= DRAIN_PATIENCE_US;
     }
 }
 

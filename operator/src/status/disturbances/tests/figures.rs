@@ -119,6 +119,30 @@ fn a_producer_goes_without_acknowledgements() {
 }
 
 #[test]
+fn it_is_over_when_the_lag_is_back_twice_in_a_row() {
+    let (back, many, old) = ((40, 30), (9_999, 30), (41, 1_001));
+    // Lag and its age at each look from the recovery on -> time to drain, and whether it is over.
+    let table: [(&str, &[(u64, u64)], Option<u64>, bool); 6] = [
+        ("at once", &[back], Some(1_000), false),
+        ("at once, and it stays", &[back, back], Some(1_000), true),
+        ("it had not shown yet", &[back, many], None, false),
+        ("nor that a partition stands still", &[back, old], None, false),
+        ("until it is counted again", &[back, old, back], Some(3_000), false),
+        ("for good", &[back, old, back, back], Some(3_000), true),
+    ];
+    for (name, lags, drain_ms, over) in table {
+        let looks = (100..).zip(lags).map(|(seconds, (lag, lag_ms))| World {
+            lag: *lag,
+            lag_ms: *lag_ms,
+            ..World::at(seconds, replaced())
+        });
+        let status = looks.fold(begun(), |status, world| world.look(&status));
+        let one = &status.disturbances[0];
+        assert_eq!((one.drain_ms, one.over), (drain_ms, over), "{name}");
+    }
+}
+
+#[test]
 fn a_lag_that_does_not_come_back_is_not_waited_for_for_ever() {
     let at = |seconds| World {
         lag: 9_999,

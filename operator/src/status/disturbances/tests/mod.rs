@@ -68,6 +68,7 @@ struct World {
     wanted: u32,
     now_us: i64,
     lag: u64,
+    lag_ms: u64,
     seen: Seen,
 }
 
@@ -87,6 +88,7 @@ impl World {
             wanted: 2,
             now_us: seconds * S,
             lag: 40,
+            lag_ms: 30,
             seen,
         }
     }
@@ -113,6 +115,7 @@ impl World {
         };
         let lag = LagStatus {
             records: self.lag,
+            millis: self.lag_ms,
             ..LagStatus::default()
         };
         let mut status = LoadTestStatus {
