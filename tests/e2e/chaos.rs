@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, eventually, kubectl};
+use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, eventually, kubectl, kubectl_with_input};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(420);
@@ -203,13 +203,29 @@ fn a_namespace_without_the_label_is_out_of_reach() -> Result<(), String> {
             false => Err("not yet".to_owned()),
         }
     })?;
-    let refused = kubectl(&["-n", name, "delete", "pod", "any", account]).expect_err("the lock holds");
+    // Nobody runs it; it is there to be deleted.
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "victim", "namespace": name},
+        "spec": {
+            "nodeSelector": {"no": "node"},
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "none",
+                "image": "none.invalid/none",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    });
+    kubectl_with_input(&["create", "-f", "-"], &pod.to_string())?;
+    let delete = || kubectl(&["-n", name, "delete", "pod", "victim", "--wait=false", account]);
+    let refused = delete().expect_err("the lock holds");
     assert!(refused.stderr.contains("eoslab.dev/chaos"), "{refused}");
     kubectl(&["label", "namespace", name, "eoslab.dev/chaos=allowed"])?;
-    eventually("the lock opens", Duration::from_secs(10), || {
-        match kubectl(&["-n", name, "delete", "pod", "any", account]) {
-            Err(failure) if failure.stderr.contains("not found") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
+    // The API server takes a moment to see the label.
+    eventually("the lock opens", Duration::from_secs(20), || {
+        delete().map_err(|failure| failure.to_string())
+    })?;
+    Ok(())
 }
