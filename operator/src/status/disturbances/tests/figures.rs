@@ -118,11 +118,13 @@ fn a_producer_goes_without_acknowledgements() {
     );
 }
 
+/// Name, lag and its age at each look from the recovery on, time to drain, and whether it is over.
+type Row<'a> = (&'a str, &'a [(u64, u64)], Option<u64>, bool);
+
 #[test]
 fn it_is_over_when_the_lag_is_back_twice_in_a_row() {
     let (back, many, old) = ((40, 30), (9_999, 30), (41, 1_001));
-    // Lag and its age at each look from the recovery on -> time to drain, and whether it is over.
-    let table: [(&str, &[(u64, u64)], Option<u64>, bool); 6] = [
+    let table: [Row; 6] = [
         ("at once", &[back], Some(1_000), false),
         ("at once, and it stays", &[back, back], Some(1_000), true),
         ("it had not shown yet", &[back, many], None, false),
