@@ -21,7 +21,7 @@ chaos_namespaces=(default kafka eoslab-chaos eoslab-system)
 allow_faults() {
   local namespace
   for namespace in "${chaos_namespaces[@]}"; do
-    kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null 2>&1 &&
+    { kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace" >/dev/null; } &&
       kubectl label --overwrite namespace "$namespace" eoslab.dev/chaos=allowed >/dev/null || return
   done
 }
