@@ -33,6 +33,8 @@ network_down() {
     umount -l "/run/netns/$name" 2>/dev/null
     rm -f "/run/netns/$name"
   done
+  # The kernel frees a dead pod's namespace, and with it the pod's interface, when it finds time: do not wait for that.
+  for name in $(our_veths); do ip link del "$name" 2>/dev/null; done
   ip link del "$BRIDGE" 2>/dev/null
   rm -rf "$STATE/cni" /var/lib/cni/results/eoslab-* /var/lib/cni/results/cni-loopback-*
   clean_tables iptables
@@ -43,6 +45,13 @@ network_down() {
 }
 
 our_netns() { (cd /run/netns 2>/dev/null && ls -d cni-* 2>/dev/null); }
+
+# The host's ends of the pods' interfaces, by the CNI plugin's way to name them: on the bridge, or on none while a pod
+# comes or goes.
+our_veths() {
+  { ip -br link show type veth master "$BRIDGE"; ip -br link show type veth nomaster; } 2>/dev/null |
+    sed -nE 's/^(veth[0-9a-f]{8})@.*/\1/p'
+}
 
 RULES='KUBE-|eoslab'
 
