@@ -78,6 +78,11 @@ pub fn all(spec: &ChaosRunSpec) -> Vec<(u32, &Fault)> {
         .collect()
 }
 
+/// The fault that an injection is one of.
+pub fn fault_of(spec: &ChaosRunSpec, injection: &Injection) -> Fault {
+    spec.faults.get(injection.fault as usize).cloned().unwrap_or_default()
+}
+
 /// The injection that is not over.
 pub fn current(status: &ChaosRunStatus) -> Option<&Injection> {
     let is_open = |one: &&Injection| matches!(one.state, InjectionState::Intended | InjectionState::Injected);
@@ -106,30 +111,23 @@ pub fn next(situation: &Situation) -> Step {
 }
 
 impl Situation<'_> {
-    fn fault(&self, injection: &Injection) -> Fault {
-        self.spec
-            .faults
-            .get(injection.fault as usize)
-            .cloned()
-            .unwrap_or_default()
-    }
-
     /// Whether a fault is at work that does not end by itself.
     pub fn is_to_heal(&self, injection: &Injection) -> bool {
         let victim = injection.victim.clone().unwrap_or_default();
-        injection.healed_at.is_none() && faults::heal(&self.fault(injection), &victim, self.processes).is_some()
+        injection.healed_at.is_none()
+            && faults::heal(&fault_of(self.spec, injection), &victim, self.processes).is_some()
     }
 
     /// Written down and not known to be done: this process was restarted in between.
     fn intended(&self, injection: &Injection) -> Step {
-        match measure::has_effect(&self.fault(injection), injection, self.world) {
+        match measure::has_effect(&fault_of(self.spec, injection), injection, self.world) {
             true => Step::Confirm,
             false => Step::Act,
         }
     }
 
     fn recovering(&self, injection: &Injection) -> Step {
-        let (fault, now_us) = (self.fault(injection), self.world.now_us);
+        let (fault, now_us) = (fault_of(self.spec, injection), self.world.now_us);
         let injected_us = at_us(injection.injected_at.as_ref());
         let trouble = self.world.trouble(self.spec.steady_state.max_lag_ms);
         if self.is_to_heal(injection) {

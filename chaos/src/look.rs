@@ -21,6 +21,7 @@ use tokio::task::spawn_blocking;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::faults::Processes;
 use crate::hands::exec;
 use crate::memory::Memory;
 use crate::places::{Places, selects};
@@ -42,6 +43,13 @@ pub struct Look {
     pub world: World,
     /// Where pods are; `None` without a LoadTest.
     pub places: Option<Places>,
+}
+
+impl Look {
+    /// The processes that faults hit.
+    pub fn processes(&self) -> Processes {
+        self.places.as_ref().map_or_else(Processes::usual, Places::processes)
+    }
 }
 
 /// Looks at everything that matters to a run.

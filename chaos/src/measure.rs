@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use eoslab_api::chaos::{
-    Fault, FaultSummary, FaultType, Injection, InjectionState, PAUSED_PARTITIONS_MAX, PartitionPauseStatus, SpreadMs,
-};
+use eoslab_api::chaos::{Fault, FaultSummary, FaultType, Injection, InjectionState, SpreadMs};
 use eoslab_core::Window;
+use eoslab_operator::status::paused;
 
 use crate::decide::at_us;
 use crate::faults::component;
@@ -145,16 +144,7 @@ fn standstills(injection: &mut Injection, world: &World, injected_us: i64) {
         let pauses = Window { from_us, to_us }.pauses(&world.pauses);
         injection.longest_pause_ms = Some(pauses.first().map_or(0, |longest| longest.longest_us / 1000));
         injection.partitions_paused = pauses.len() as u32;
-        let named = pauses
-            .into_iter()
-            .take(PAUSED_PARTITIONS_MAX)
-            .map(|pause| PartitionPauseStatus {
-                partition: pause.partition,
-                length_ms: pause.longest_us / 1000,
-                member_before: pause.member_before,
-                member_after: pause.member_after,
-            });
-        injection.pauses = named.collect();
+        injection.pauses = paused(pauses);
     }
     let around = Window {
         from_us: injected_us - GAP_SLACK_US,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eoslab_api::chaos::{ChaosPhase, ChaosRun, ChaosRunStatus, Fault, Injection, InjectionState};
+use eoslab_api::chaos::{ChaosPhase, ChaosRun, ChaosRunStatus, Injection, InjectionState};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::context::{Context, FINALIZER, MANAGER};
-use crate::decide::{self, Situation, Stand, Step, current, micro};
+use crate::decide::{self, Situation, Stand, Step, current, fault_of, micro};
 use crate::error::Error;
 use crate::events::{self, Note};
 use crate::faults::{self, Processes};
@@ -19,7 +19,6 @@ use crate::hands::{HandError, carry_out};
 use crate::look::{Look, look};
 use crate::measure;
 use crate::memory::Memory;
-use crate::places::Places;
 use crate::status;
 use crate::world::World;
 
@@ -27,6 +26,8 @@ use crate::world::World;
 const CLOSE_LOOK: Duration = Duration::from_millis(250);
 /// Between two looks otherwise.
 const LOOK: Duration = Duration::from_secs(1);
+/// So long it is tried to take back the fault of a run that is being deleted, us.
+const RELEASE_TIMEOUT_US: i64 = 60_000_000;
 /// A status that only grew is written this often, us.
 const STATUS_INTERVAL_US: i64 = 1_000_000;
 
@@ -82,8 +83,13 @@ async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
     let mut memory = memory.lock().await;
     let seen = look(context, run, &mut memory).await?;
     let status = known_status(&memory, run);
-    if let (Some(injection), Some(places)) = (current(&status), &seen.places) {
-        heal(context, run, injection, &places.processes()).await;
+    if let Some(injection) = current(&status)
+        && !heal(context, run, injection, &seen.processes()).await
+    {
+        if !is_overdue(run, (context.now_us)()) {
+            return Ok(Action::requeue(LOOK));
+        }
+        warn!(run = %run.name_any(), "the fault could not be taken back; the run is let go");
     }
     set_finalizer(context, run, false).await?;
     drop(memory);
@@ -91,10 +97,19 @@ async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
     Ok(Action::await_change())
 }
 
-/// Takes a fault back. A victim that is gone needs no healing; any other failure is retried by the next look, and a
-/// frozen process goes on by itself.
+/// A run that cannot be healed, as with the rights of the controller gone, must not be there forever.
+fn is_overdue(run: &ChaosRun, now_us: i64) -> bool {
+    let deleted = run.metadata.deletion_timestamp.as_ref();
+    deleted.is_some_and(|at| now_us - at.0.as_microsecond() > RELEASE_TIMEOUT_US)
+}
+
+/// Takes a fault back; `false` where that has to be tried again. A victim that is gone needs no healing, and a frozen
+/// process goes on by itself.
 async fn heal(context: &Context, run: &ChaosRun, injection: &Injection, processes: &Processes) -> bool {
-    let (fault, victim) = (fault_of(run, injection), injection.victim.clone().unwrap_or_default());
+    let (fault, victim) = (
+        fault_of(&run.spec, injection),
+        injection.victim.clone().unwrap_or_default(),
+    );
     let Some(act) = faults::heal(&fault, &victim, processes) else {
         return true;
     };
@@ -105,14 +120,6 @@ async fn heal(context: &Context, run: &ChaosRun, injection: &Injection, processe
             false
         }
     }
-}
-
-fn fault_of(run: &ChaosRun, injection: &Injection) -> Fault {
-    run.spec
-        .faults
-        .get(injection.fault as usize)
-        .cloned()
-        .unwrap_or_default()
 }
 
 async fn set_finalizer(context: &Context, run: &ChaosRun, is_wanted: bool) -> Result<(), Error> {
@@ -145,8 +152,7 @@ impl Turn<'_> {
     async fn take(mut self) -> Result<Action, Error> {
         let before = self.status.clone();
         self.measure();
-        let processes = self.look.places.as_ref().map(Places::processes);
-        let processes = processes.unwrap_or_else(Processes::usual);
+        let processes = self.look.processes();
         let situation = Situation {
             spec: &self.run.spec,
             status: &self.status,
@@ -173,7 +179,7 @@ impl Turn<'_> {
         let is_ready = world.is_ready();
         let is_open = |one: &&mut Injection| one.state == InjectionState::Injected;
         if let Some(injection) = self.status.injections.last_mut().filter(is_open) {
-            let fault = fault_of(self.run, injection);
+            let fault = fault_of(&self.run.spec, injection);
             measure::fold(&fault, injection, &mut self.memory.baseline, world, is_ready);
         }
     }
@@ -183,7 +189,7 @@ impl Turn<'_> {
         match step {
             Step::Wait(stand) => status::stand(&mut self.status, &stand, now_us),
             Step::Intend(injection) => return self.intend(*injection, processes).await,
-            Step::Act => self.act(processes).await,
+            Step::Act => self.act(processes).await?,
             Step::Confirm => self.injected(),
             Step::Heal => self.heal(processes).await?,
             Step::Close(state, message) => self.close(state, message).await?,
@@ -199,7 +205,7 @@ impl Turn<'_> {
     /// Written before anything is touched: who comes after a crash finds it.
     async fn intend(&mut self, injection: Injection, processes: &Processes) -> Result<(), Error> {
         let victim = injection.victim.clone().unwrap_or_default();
-        if faults::heal(&fault_of(self.run, &injection), &victim, processes).is_some() {
+        if faults::heal(&fault_of(&self.run.spec, &injection), &victim, processes).is_some() {
             set_finalizer(self.context, self.run, true).await?;
         }
         self.memory.baseline = measure::Baseline {
@@ -217,16 +223,15 @@ impl Turn<'_> {
         status::derive(self.run, &mut self.status, now_us);
         patch_status(self.context, self.run, &self.status).await?;
         self.memory.status = Some(self.status.clone());
-        self.act(processes).await;
-        Ok(())
+        self.act(processes).await
     }
 
-    async fn act(&mut self, processes: &Processes) {
+    async fn act(&mut self, processes: &Processes) -> Result<(), Error> {
         let Some(injection) = current(&self.status).cloned() else {
-            return;
+            return Ok(());
         };
         let (fault, victim) = (
-            fault_of(self.run, &injection),
+            fault_of(&self.run.spec, &injection),
             injection.victim.clone().unwrap_or_default(),
         );
         let act = faults::act(&fault, &victim, processes);
@@ -239,12 +244,18 @@ impl Turn<'_> {
             }
             Err(error) => {
                 warn!(run = %self.run.name_any(), %error, "the fault could not be injected");
+                // An answer that did not come may hide a fault that was.
+                if faults::heal(&fault, &victim, processes).is_some() {
+                    heal(self.context, self.run, &injection, processes).await;
+                    set_finalizer(self.context, self.run, false).await?;
+                }
                 if let Some(injection) = self.status.injections.last_mut() {
                     injection.state = InjectionState::NoEffect;
                     injection.message = error.to_string();
                 }
             }
         }
+        Ok(())
     }
 
     fn injected(&mut self) {
@@ -325,4 +336,53 @@ async fn patch_status(context: &Context, run: &ChaosRun, status: &ChaosRunStatus
     let params = PatchParams::apply(MANAGER).force();
     let patched = runs.patch_status(&run.name_any(), &params, &Patch::Apply(&patch)).await;
     patched.map(drop).map_err(Error::api("write the status"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(status: Option<ChaosRunStatus>) -> ChaosRun {
+        let run = json!({
+            "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
+            "metadata": {"name": "run"}, "spec": {"loadTest": "test", "faults": []}, "status": status,
+        });
+        serde_json::from_value(run).expect("a ChaosRun")
+    }
+
+    #[test]
+    fn a_fault_that_was_injected_is_remembered_when_the_watch_brings_an_older_status() {
+        let injected = ChaosRunStatus {
+            injections: vec![Injection {
+                state: InjectionState::Injected,
+                ..Injection::default()
+            }],
+            ..ChaosRunStatus::default()
+        };
+        let memory = Memory {
+            status: Some(injected.clone()),
+            ..Memory::default()
+        };
+        let older = run(Some(ChaosRunStatus::default()));
+        assert!(
+            current(&known_status(&memory, &older)).is_some(),
+            "or it is injected twice"
+        );
+        assert_eq!(
+            known_status(&Memory::default(), &run(Some(injected.clone()))),
+            injected,
+            "after a restart"
+        );
+        assert_eq!(known_status(&Memory::default(), &run(None)), ChaosRunStatus::default());
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_healed_is_let_go_in_the_end() {
+        use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+        let mut run = run(None);
+        assert!(!is_overdue(&run, i64::MAX), "it is not being deleted");
+        run.metadata.deletion_timestamp = Some(Time(micro(1_000_000).0));
+        assert!(!is_overdue(&run, 31_000_000));
+        assert!(is_overdue(&run, 62_000_000));
+    }
 }

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use crate::build::Image;
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::{Health, router};
+use crate::http::Health;
 use crate::metrics::Metrics;
 use crate::names::{MANAGER, resource};
 use crate::outside::Lab;
@@ -61,7 +61,10 @@ pub enum RunError {
 /// When HTTP cannot be served.
 pub async fn run(deps: Deps, shutdown: CancellationToken) -> Result<(), RunError> {
     let metrics = Metrics::new()?;
-    let health = Health::new(metrics.clone());
+    let health = Health::new(deps.namespaces.len().max(1), {
+        let metrics = metrics.clone();
+        move || metrics.encode()
+    });
     let mut context = Context::new(deps.client.clone(), Arc::new(Lab::new()), deps.image, metrics);
     let controllers = controllers(&deps.client, &deps.namespaces, &health);
     context.loadtests = controllers.iter().map(Controller::store).collect();
@@ -70,26 +73,18 @@ pub async fn run(deps: Deps, shutdown: CancellationToken) -> Result<(), RunError
     let runs = controllers
         .into_iter()
         .map(|controller| drive(controller, context.clone(), shutdown.clone()));
-    let server = eoslab_runtime::http::serve(deps.listener, router(health), shutdown.clone());
-    let stopped_early = shutdown.clone();
-    let server = async move {
-        let served = server.await;
-        // Without its probes the operator would be restarted anyway.
-        stopped_early.cancel();
-        served
-    };
+    let server = health.serve(deps.listener, shutdown.clone());
     let (_, served) = tokio::join!(future::join_all(runs), server);
     Ok(served?)
 }
 
 fn controllers(client: &Client, namespaces: &[String], health: &Health) -> Vec<Controller<LoadTest>> {
-    health.expect_lists(namespaces.len().max(1));
     if namespaces.is_empty() {
         return vec![controller(
             Api::all(client.clone()),
             Api::all(client.clone()),
             Api::all(client.clone()),
-            health.clone(),
+            health,
         )];
     }
     namespaces
@@ -99,7 +94,7 @@ fn controllers(client: &Client, namespaces: &[String], health: &Health) -> Vec<C
                 Api::namespaced(client.clone(), namespace),
                 Api::namespaced(client.clone(), namespace),
                 Api::namespaced(client.clone(), namespace),
-                health.clone(),
+                health,
             )
         })
         .collect()
@@ -109,21 +104,15 @@ fn controller(
     loadtests: Api<LoadTest>,
     deployments: Api<Deployment>,
     jobs: Api<Job>,
-    health: Health,
+    health: &Health,
 ) -> Controller<LoadTest> {
     let ours = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={MANAGER}"));
     // The store can't be waited for here: it wakes one waiter only, and that is the controller itself.
     let (reader, writer) = reflector::store();
-    let mut is_listed = false;
-    let listed = move |event: &watcher::Event<LoadTest>| {
-        if matches!(event, watcher::Event::InitDone) && !std::mem::replace(&mut is_listed, true) {
-            health.listed();
-        }
-    };
     let trigger = watcher(loadtests, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
-        .inspect_ok(listed)
+        .inspect_ok(health.on_list())
         .applied_objects();
     Controller::for_stream(trigger, reader)
         .owns(deployments, ours.clone())

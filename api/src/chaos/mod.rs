@@ -9,6 +9,5 @@ pub use spec::{
     RestartTarget, SteadyState,
 };
 pub use status::{
-    ChaosPhase, ChaosRunStatus, FaultSummary, INJECTIONS_MAX, Injection, InjectionState, PAUSED_PARTITIONS_MAX,
-    PartitionPauseStatus, SpreadMs, VictimStatus,
+    ChaosPhase, ChaosRunStatus, FaultSummary, INJECTIONS_MAX, Injection, InjectionState, SpreadMs, VictimStatus,
 };

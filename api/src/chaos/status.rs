@@ -8,13 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::spec::FaultType;
-use crate::status::Verdict;
+use crate::status::{PausedPartition, Verdict};
 use crate::terms::terms;
 
 /// Most injections of a run.
 pub const INJECTIONS_MAX: usize = 200;
-/// Most paused partitions that an injection names, the longest first; further ones are only counted.
-pub const PAUSED_PARTITIONS_MAX: usize = 12;
 
 terms! {
     /// Where a ChaosRun stands.
@@ -177,7 +175,7 @@ pub struct Injection {
     /// The longest pauses, a partition each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
-    pub pauses: Vec<PartitionPauseStatus>,
+    pub pauses: Vec<PausedPartition>,
     /// Times that partitions were assigned to or taken from counters, the first assignment of a new process left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebalances: Option<u64>,
@@ -218,20 +216,6 @@ pub struct VictimStatus {
     /// Counters that were wanted before; for `ScaleCounters`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas_before: Option<u32>,
-}
-
-/// How long a partition stood still.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PartitionPauseStatus {
-    /// The partition.
-    pub partition: u32,
-    /// How long.
-    pub length_ms: u64,
-    /// Counter before.
-    pub member_before: String,
-    /// Counter after.
-    pub member_after: String,
 }
 
 /// All injections of one type.

@@ -8,7 +8,7 @@ use crate::terms::terms;
 
 /// Most disturbances that a status lists; the oldest go first.
 pub const DISTURBANCES_MAX: usize = 50;
-/// Most partitions that one disturbance lists; further ones are only counted.
+/// Most partitions that one disturbance or injection lists, the longest pause first; further ones are only counted.
 pub const PAUSED_PARTITIONS_MAX: usize = 12;
 
 terms! {

@@ -8,9 +8,9 @@ use crate::names::CONTAINER;
 /// Longest text that is taken over from a pod.
 const TEXT_MAX: usize = 400;
 
-/// Reason of a container that ends again and again.
+/// Reason of a container that ended twice or more, also while it is not waiting just now.
 const CRASH_LOOP: &str = "CrashLoopBackOff";
-/// Reason of one that has ended and is started again.
+/// Reason of one that has ended once and is started again.
 const EXITED: &str = "ContainerExited";
 
 /// Reasons of a waiting container that do not pass by waiting a moment.
@@ -179,7 +179,7 @@ fn container_trouble(
     restarts: i32,
 ) -> Option<Trouble> {
     if let Some(terminated) = &state.terminated {
-        return Some(crash(terminated, EXITED, "the container ended"));
+        return Some(crash(terminated, exited(restarts + 1), "the container ended"));
     }
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.clone().unwrap_or_else(|| "ContainerCreating".to_owned());
@@ -202,7 +202,7 @@ fn container_trouble(
     Some(match last {
         Some(last) => crash(
             last,
-            EXITED,
+            exited(restarts),
             &format!("the container was restarted ({restarts}) and is not ready"),
         ),
         None => Trouble {
@@ -211,6 +211,10 @@ fn container_trouble(
             is_failure: false,
         },
     })
+}
+
+fn exited(times: i32) -> &'static str {
+    if times > 1 { CRASH_LOOP } else { EXITED }
 }
 
 /// A container that ended although it should run. An out-of-memory kill before the container has started comes as a
@@ -364,6 +368,23 @@ mod tests {
                 .trouble
                 .is_some_and(|trouble| trouble.reason == "OOMKilled" && trouble.is_failure)
         );
+    }
+
+    #[test]
+    fn a_container_that_ended_twice_crash_loops_whatever_it_does_just_now() {
+        let end = json!({"exitCode": 137, "reason": "Error"});
+        let reason = |pod: PodView| pod.trouble.map(|trouble| trouble.reason).unwrap_or_default();
+        let ended = |restarts| {
+            json!({"phase": "Running", "containerStatuses": [{
+                "name": "load", "image": "", "imageID": "", "ready": false, "restartCount": restarts,
+                "state": {"terminated": end},
+            }]})
+        };
+        assert_eq!(reason(pod(ended(0))), "ContainerExited");
+        assert_eq!(reason(pod(ended(1))), "CrashLoopBackOff");
+        let last = json!({"terminated": end});
+        assert_eq!(reason(pod(running("False", 1, last.clone()))), "ContainerExited");
+        assert_eq!(reason(pod(running("False", 2, last))), "CrashLoopBackOff");
     }
 
     #[test]

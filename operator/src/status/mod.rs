@@ -5,6 +5,7 @@ pub mod display;
 mod disturbances;
 mod numbers;
 
+pub use disturbances::paused;
 use eoslab_api::{LoadTestStatus, Phase, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use k8s_openapi::jiff::Timestamp;

@@ -107,7 +107,7 @@ impl<'a> Figures<'a> {
         let standstills = window.pauses(&begun);
         one.longest_pause_ms = standstills.first().map_or(0, |longest| longest.longest_us / 1000);
         one.paused_partitions_total = standstills.len() as u32;
-        one.paused_partitions = standstills.iter().take(PAUSED_PARTITIONS_MAX).map(paused).collect();
+        one.paused_partitions = paused(standstills);
     }
 
     /// Of the producer's own partitions. What was noted may go with another restart, so the longest stays.
@@ -137,13 +137,17 @@ impl<'a> Figures<'a> {
     }
 }
 
-fn paused(standstill: &Standstill) -> PausedPartition {
-    PausedPartition {
-        partition: standstill.partition,
-        length_ms: standstill.longest_us / 1000,
-        member_before: standstill.member_before.clone(),
-        member_after: standstill.member_after.clone(),
-    }
+/// The longest of them, as a status names them.
+pub fn paused(standstills: Vec<Standstill>) -> Vec<PausedPartition> {
+    let named = standstills.into_iter().take(PAUSED_PARTITIONS_MAX);
+    named
+        .map(|standstill| PausedPartition {
+            partition: standstill.partition,
+            length_ms: standstill.longest_us / 1000,
+            member_before: standstill.member_before,
+            member_after: standstill.member_after,
+        })
+        .collect()
 }
 
 /// How often each counter was given or lost partitions since the look before. Not of those that are disturbed: what they

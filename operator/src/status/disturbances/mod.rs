@@ -14,6 +14,7 @@ use eoslab_api::{Component, DISTURBANCES_MAX, Disturbance, LoadTestStatus, Phase
 use super::Facts;
 use crate::plan::Plan;
 use figures::Figures;
+pub use figures::paused;
 use slots::Watch;
 
 /// Takes one look in. The operator's own scaling at the begin and the end of a run is no disturbance: from the start on,
