@@ -296,6 +296,8 @@ pub struct LatencyQuantiles {
 pub struct PausesStatus {
     /// Number of pauses.
     pub count: u64,
+    /// The sum of all over the partitions, milliseconds.
+    pub total_ms: u64,
     /// The longest, milliseconds.
     pub longest_ms: u64,
     /// Partition of the longest.

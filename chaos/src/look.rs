@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::faults::Processes;
 use crate::hands::exec;
-use crate::memory::Memory;
+use crate::memory::{Memory, known_status};
 use crate::places::{Places, selects};
 use crate::quorum::{QUORUM_COMMAND, Quorum, active_controller};
 use crate::world::{Component, Control, LoadTestState, PartitionState, PodState, World};
@@ -60,6 +60,11 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
     let now_us = (context.now_us)();
     let namespace = run.namespace().unwrap_or_default();
     let is_due = now_us - memory.slow.read_us >= SLOW_INTERVAL_US;
+    // Before its turn and after its last fault, a run asks nobody outside the API.
+    let is_quiet = matches!(
+        known_status(memory, run).phase,
+        ChaosPhase::Pending | ChaosPhase::Judging
+    );
     if is_due {
         let loadtests: Api<LoadTest> = Api::namespaced(context.client.clone(), &namespace);
         let found = loadtests.get_opt(&run.spec.load_test).await;
@@ -86,7 +91,7 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
         places: &places,
         memory,
     };
-    let world = looking.world(&loadtest, now_us, is_due).await?;
+    let world = looking.world(&loadtest, now_us, is_due, is_quiet).await?;
     Ok(Look {
         world,
         places: Some(places),
@@ -102,10 +107,12 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    async fn world(mut self, loadtest: &LoadTest, now_us: i64, is_due: bool) -> Result<World, Error> {
+    async fn world(mut self, loadtest: &LoadTest, now_us: i64, is_due: bool, is_quiet: bool) -> Result<World, Error> {
         if is_due {
             self.slots().await?;
             self.allowed().await;
+        }
+        if is_due && !is_quiet {
             self.outside().await;
         }
         let slow = &self.memory.slow;

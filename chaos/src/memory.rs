@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eoslab_api::{ChaosRunStatus, LoadTest, RedisUrls};
+use eoslab_api::{ChaosRun, ChaosRunStatus, LoadTest, RedisUrls};
 use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 use eoslab_operator::seen::log::LogRange;
@@ -56,4 +56,53 @@ pub struct Slow {
     pub ack_gaps: BTreeMap<(u32, i64), AckGap>,
     /// Rebalances, by the process of each counter.
     pub rebalances: BTreeMap<String, u64>,
+}
+
+/// The status of a run as it is known best.
+pub fn known_status(memory: &Memory, run: &ChaosRun) -> ChaosRunStatus {
+    memory.status.clone().or_else(|| run.status.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use eoslab_api::chaos::{Injection, InjectionState};
+    use kube::Resource;
+    use serde_json::json;
+
+    use super::*;
+    use crate::decide::current;
+
+    fn run(status: Option<ChaosRunStatus>) -> ChaosRun {
+        let run = json!({
+            "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
+            "metadata": {"name": "run"}, "spec": {"loadTest": "test", "faults": []}, "status": status,
+        });
+        serde_json::from_value(run).expect("a ChaosRun")
+    }
+
+    #[test]
+    fn a_fault_that_was_injected_is_remembered_when_the_watch_brings_an_older_status() {
+        let injected = ChaosRunStatus {
+            injections: vec![Injection {
+                state: InjectionState::Injected,
+                ..Injection::default()
+            }],
+            ..ChaosRunStatus::default()
+        };
+        let memory = Memory {
+            status: Some(injected.clone()),
+            ..Memory::default()
+        };
+        let older = run(Some(ChaosRunStatus::default()));
+        assert!(
+            current(&known_status(&memory, &older)).is_some(),
+            "or it is injected twice"
+        );
+        assert_eq!(
+            known_status(&Memory::default(), &run(Some(injected.clone()))),
+            injected,
+            "after a restart"
+        );
+        assert_eq!(known_status(&Memory::default(), &run(None)), ChaosRunStatus::default());
+    }
 }

@@ -18,7 +18,7 @@ use crate::faults::{self, Processes};
 use crate::hands::{HandError, carry_out};
 use crate::look::{Look, look};
 use crate::measure;
-use crate::memory::Memory;
+use crate::memory::{Memory, known_status};
 use crate::status;
 use crate::world::World;
 
@@ -58,10 +58,6 @@ pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Acti
         look: seen,
     };
     turn.take().await
-}
-
-fn known_status(memory: &Memory, run: &ChaosRun) -> ChaosRunStatus {
-    memory.status.clone().or_else(|| run.status.clone()).unwrap_or_default()
 }
 
 /// What follows an error.
@@ -342,44 +338,14 @@ async fn patch_status(context: &Context, run: &ChaosRun, status: &ChaosRunStatus
 mod tests {
     use super::*;
 
-    fn run(status: Option<ChaosRunStatus>) -> ChaosRun {
-        let run = json!({
-            "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
-            "metadata": {"name": "run"}, "spec": {"loadTest": "test", "faults": []}, "status": status,
-        });
-        serde_json::from_value(run).expect("a ChaosRun")
-    }
-
-    #[test]
-    fn a_fault_that_was_injected_is_remembered_when_the_watch_brings_an_older_status() {
-        let injected = ChaosRunStatus {
-            injections: vec![Injection {
-                state: InjectionState::Injected,
-                ..Injection::default()
-            }],
-            ..ChaosRunStatus::default()
-        };
-        let memory = Memory {
-            status: Some(injected.clone()),
-            ..Memory::default()
-        };
-        let older = run(Some(ChaosRunStatus::default()));
-        assert!(
-            current(&known_status(&memory, &older)).is_some(),
-            "or it is injected twice"
-        );
-        assert_eq!(
-            known_status(&Memory::default(), &run(Some(injected.clone()))),
-            injected,
-            "after a restart"
-        );
-        assert_eq!(known_status(&Memory::default(), &run(None)), ChaosRunStatus::default());
-    }
-
     #[test]
     fn a_run_that_cannot_be_healed_is_let_go_in_the_end() {
         use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-        let mut run = run(None);
+        let mut run: ChaosRun = serde_json::from_value(json!({
+            "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
+            "metadata": {"name": "run"}, "spec": {"loadTest": "test", "faults": []},
+        }))
+        .expect("a ChaosRun");
         assert!(!is_overdue(&run, i64::MAX), "it is not being deleted");
         run.metadata.deletion_timestamp = Some(Time(micro(1_000_000).0));
         assert!(!is_overdue(&run, 31_000_000));

@@ -47,6 +47,8 @@ pub struct Stream {
 pub struct Pauses {
     /// How many.
     pub count: u64,
+    /// The sum of all, us.
+    pub total_us: u64,
     /// The longest.
     pub longest: Option<Pause>,
     /// Those that ended since the first disturbance began that is not over.
@@ -57,10 +59,12 @@ impl Pauses {
     /// Sums pauses up, and keeps those that ended at `since_us` or later.
     pub fn new(mut pauses: Vec<Pause>, since_us: Option<i64>) -> Self {
         let count = pauses.len() as u64;
+        let total_us = pauses.iter().map(|pause| pause.length_us).sum();
         let longest = pauses.iter().max_by_key(|pause| pause.length_us).cloned();
         pauses.retain(|pause| since_us.is_some_and(|since_us| pause.ended_at_us >= since_us));
         Self {
             count,
+            total_us,
             longest,
             recent: pauses,
         }

@@ -163,6 +163,7 @@ fn pauses(facts: &Facts) -> Option<PausesStatus> {
     let longest = pauses.longest.as_ref();
     Some(PausesStatus {
         count: pauses.count,
+        total_ms: pauses.total_us / 1000,
         longest_ms: longest.map_or(0, |pause| pause.length_us / 1000),
         longest_partition: longest.map(|pause| pause.partition),
         longest_at: longest.map(|pause| micro_time(pause.ended_at_us)),

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Every fault many times over against one LoadTest under load, on the embedded cluster: one ChaosRun for each type, one
+# after another, and a table of what they cost. Exit 0 if every run passed.
+# Usage: soak.sh [--repeat N] [--rate EVENTS_PER_S] [--minutes N]   (20, 2000 and 40)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. deploy/steps.sh
+
+repeat=20 rate=2000 minutes=40
+while [ $# -gt 0 ]; do
+  case $1 in
+    --repeat) repeat=$2 ;;
+    --rate) rate=$2 ;;
+    --minutes) minutes=$2 ;;
+    *) sed -n '2,5s/^# //p' "$0"; exit 2 ;;
+  esac
+  shift 2
+done
+
+# Name of the ChaosRun, and its fault.
+faults=(
+  'kill-broker {"type": "KillBroker", "target": {"leaderOf": 0}}'
+  'stop-broker {"type": "StopBroker"}'
+  'pause-broker {"type": "PauseBroker", "pauseSeconds": 5}'
+  'kill-counter {"type": "KillCounter"}'
+  'pause-counter {"type": "PauseCounter"}'
+  'rolling-restart {"type": "RollingRestart"}'
+  'scale-counters {"type": "ScaleCounters", "replicas": 3}'
+  'kill-producer {"type": "KillProducer"}'
+  'kill-redis {"type": "KillRedis"}'
+  'kill-operator {"type": "KillOperator"}'
+)
+
+k() { kubectl -n kafka "$@"; }
+
+apply_loadtest() {
+  k delete chaosrun -l eoslab.dev/soak --ignore-not-found --timeout=120s &&
+    k delete loadtest soak --ignore-not-found --timeout=120s &&
+    k apply -f - <<T
+apiVersion: eoslab.dev/v1alpha1
+kind: LoadTest
+metadata: {name: soak}
+spec:
+  kafka: {bootstrapServers: "lab-kafka-bootstrap.kafka.svc:9092"}
+  topic: {name: soak, partitions: 12}
+  stream: {accounts: 1000000}
+  producer: {replicas: 2, rate: $rate, events: $((rate * minutes * 60))}
+  counter: {replicas: 2}
+  ledger: {redis: {urlSecretRef: {name: lab-redis}}}
+T
+}
+
+inject() { # name fault
+  local now last=
+  k apply -f - <<T || return
+apiVersion: eoslab.dev/v1alpha1
+kind: ChaosRun
+metadata: {name: soak-$1, labels: {eoslab.dev/soak: ""}}
+spec:
+  loadTest: soak
+  steadyState: {seconds: 1}
+  stopOnFailure: false
+  faults: [{"repeat": $repeat, ${2#\{}]
+T
+  until now=$(k get chaosrun "soak-$1" -o jsonpath='{.status.phase} {.status.progress}') &&
+    [[ $now == Judging* || $now == Finished* ]]; do
+    [ "$now" = "$last" ] || printf '           %s\n' "$now" >&2
+    last=$now
+    sleep 1
+  done
+}
+
+verdicts() {
+  k wait loadtest/soak --for=condition=Complete --timeout="${minutes}m" &&
+    k wait chaosrun -l eoslab.dev/soak --for=condition=Complete --timeout=5m
+}
+
+lab=deploy/embedded/lab
+step 'embedded cluster' "$lab" up
+step 'eoslab' deploy/install.sh
+KUBECONFIG=$("$lab" kubeconfig)
+PATH=$("$lab" bin-path):$PATH
+export KUBECONFIG PATH
+step 'LoadTest' apply_loadtest
+for fault in "${faults[@]}"; do
+  step "${fault%% *}" inject "${fault%% *}" "${fault#* }"
+done
+step 'verdicts' verdicts
+print_steps
+k get loadtest soak -o go-template-file=deploy/loadtest-table.tmpl
+k get chaosrun -l eoslab.dev/soak --sort-by=.metadata.creationTimestamp -o go-template-file=deploy/soak-table.tmpl
+! k get chaosrun -l eoslab.dev/soak -o jsonpath='{range .items[*]}{.status.verdict}{"\n"}{end}' | grep -v '^Pass$'
