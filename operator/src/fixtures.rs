@@ -35,6 +35,7 @@ pub(crate) fn with_status(mut loadtest: LoadTest, change: impl FnOnce(&mut LoadT
 /// The same after its end.
 pub(crate) fn completed(loadtest: LoadTest) -> LoadTest {
     with_status(loadtest, |status| {
+        status.observed_generation = Some(1);
         let complete = json!([{
             "type": "Complete", "status": "True", "reason": "Pass", "message": "",
             "lastTransitionTime": "2026-01-01T00:01:00Z",

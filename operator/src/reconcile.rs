@@ -77,7 +77,7 @@ async fn step(loadtest: &LoadTest, context: &Context) -> Result<Action, Error> {
     if is_complete(loadtest) {
         context.metrics.observe(loadtest);
         context.forget(&loadtest.uid().unwrap_or_default());
-        return Ok(Action::await_change());
+        return acknowledge(context, loadtest).await;
     }
     let memory = context.memory(&loadtest.uid().unwrap_or_default());
     let mut memory = memory.lock().await;
@@ -103,6 +103,43 @@ async fn step(loadtest: &LoadTest, context: &Context) -> Result<Action, Error> {
         &mut memory,
     )
     .await
+}
+
+/// A finished run stays as it is, whatever its spec becomes; `kubectl wait` takes only a condition of the latest one.
+async fn acknowledge(context: &Context, loadtest: &LoadTest) -> Result<Action, Error> {
+    let generation = loadtest.metadata.generation;
+    let mut status = loadtest.status.clone().unwrap_or_default();
+    if status.observed_generation != generation {
+        status.observed_generation = generation;
+        for condition in &mut status.conditions {
+            condition.observed_generation = generation;
+        }
+        patch_status(context, loadtest, &status, loadtest.resource_version()).await?;
+    }
+    Ok(Action::await_change())
+}
+
+/// One patch, and only onto the object that the decision was about: of two operators, or of one with an old copy, one is
+/// told of a conflict and looks again.
+async fn patch_status(
+    context: &Context,
+    loadtest: &LoadTest,
+    status: &LoadTestStatus,
+    version: Option<String>,
+) -> Result<(), Error> {
+    let patch = json!({
+        "apiVersion": LoadTest::api_version(&()),
+        "kind": LoadTest::kind(&()),
+        "metadata": {"resourceVersion": version},
+        "status": status,
+    });
+    let namespace = loadtest.namespace().unwrap_or_default();
+    let api: Api<LoadTest> = Api::namespaced(context.client.clone(), &namespace);
+    let params = PatchParams::apply(MANAGER).force();
+    let patched = api
+        .patch_status(&loadtest.name_any(), &params, &Patch::Apply(&patch))
+        .await;
+    patched.map(drop).map_err(Error::api("write the status"))
 }
 
 /// Makes the world as decided, then writes the status.
@@ -182,7 +219,8 @@ impl<'a> Writing<'a> {
             .metrics
             .observe_run(self.loadtest, &after, &look.seen, now_us);
         if status::is_due(self.before, &after, now_us - memory.status_written_us) || !look.gone.is_empty() {
-            self.patch(&after, version).await?;
+            let version = version.or_else(|| self.loadtest.resource_version());
+            patch_status(self.context, self.loadtest, &after, version).await?;
             memory.status_written_us = now_us;
             self.tell(&after, look).await;
         }
@@ -198,28 +236,6 @@ impl<'a> Writing<'a> {
             decision: self.decision,
             generation: self.loadtest.metadata.generation,
             now_us,
-        }
-    }
-
-    /// One patch, and only onto the object that the decision was about: of two operators, or of one with an old copy,
-    /// one is told of a conflict and looks again.
-    async fn patch(&self, status: &LoadTestStatus, version: Option<String>) -> Result<(), Error> {
-        let version = version.or_else(|| self.loadtest.resource_version());
-        let patch = json!({
-            "apiVersion": LoadTest::api_version(&()),
-            "kind": LoadTest::kind(&()),
-            "metadata": {"resourceVersion": version},
-            "status": status,
-        });
-        let namespace = self.loadtest.namespace().unwrap_or_default();
-        let api: Api<LoadTest> = Api::namespaced(self.context.client.clone(), &namespace);
-        let params = PatchParams::apply(MANAGER).force();
-        match api
-            .patch_status(&self.loadtest.name_any(), &params, &Patch::Apply(&patch))
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::api("write the status")(error)),
         }
     }
 

@@ -137,6 +137,18 @@ async fn a_finished_run_makes_no_calls_at_all() {
 }
 
 #[tokio::test]
+async fn a_finished_run_acknowledges_a_later_spec_and_stays_what_it_was() {
+    let scenario = Scenario::new();
+    let mut scaled = completed(in_phase(Phase::Finished, 60));
+    scaled.metadata.generation = Some(7);
+    let changes = scenario.changes(scaled).await;
+    assert_eq!(changes.status()["observedGeneration"], 7);
+    assert_eq!(changes.status()["conditions"][0]["observedGeneration"], 7);
+    assert_eq!(changes.condition("Complete"), "True");
+    assert!(scenario.outside.take_asked().is_empty());
+}
+
+#[tokio::test]
 async fn an_invalid_spec_ends_with_one_patch_and_one_warning() {
     let scenario = Scenario::new();
     let mut wrong = loadtest();
