@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use eoslab_core::{Draw, Layout, PartitionStream, StreamSpec, Tally};
-use eoslab_counter::ledger::{Batch, Ledger, Mode, Writer};
+use eoslab_counter::ledger::{Batch, DELTAS_MAX, Ledger, Mode, Writer};
 use serde_json::json;
 use support::RedisServer;
 
@@ -32,7 +32,7 @@ struct Args {
     /// Numbers of accounts to measure memory for; the speed is that of the last.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 10_000_000])]
     accounts: Vec<u32>,
-    /// Events in a batch.
+    /// Most events in a batch.
     #[arg(long, default_value_t = 5_000)]
     batch_events: usize,
     /// Partitions.
@@ -141,14 +141,21 @@ fn print_speed(args: &Args, accounts: u32, name: &str, what: &str, speed: &Speed
 fn generate(layout: &Layout, args: &Args, events: u64) -> Vec<Vec<Ready>> {
     let partitions: Vec<u32> = (0..args.partitions).collect();
     let streams = layout.streams(&partitions);
-    let rounds = events / (args.batch_events as u64 * streams.len() as u64);
+    let mut next = vec![0; streams.len()];
+    let mut rounds = Vec::new();
     let mut aggregator = Aggregator {
         draws: vec![Draw::default(); args.batch_events],
         sums: HashMap::new(),
     };
-    (0..rounds.max(2))
-        .map(|round| streams.iter().map(|stream| aggregator.batch(stream, round)).collect())
-        .collect()
+    while rounds.len() < 2 || next.iter().sum::<u64>() < events {
+        let batches = streams.iter().zip(&mut next).map(|(stream, next)| {
+            let ready = aggregator.batch(stream, *next);
+            *next += ready.tally.count;
+            ready
+        });
+        rounds.push(batches.collect());
+    }
+    rounds
 }
 
 struct Aggregator {
@@ -157,17 +164,20 @@ struct Aggregator {
 }
 
 impl Aggregator {
-    fn batch(&mut self, stream: &PartitionStream, round: u64) -> Ready {
-        let first = round * self.draws.len() as u64;
+    /// The batch from `first` on; it ends early where the counter's would, at the most accounts that one call takes.
+    fn batch(&mut self, stream: &PartitionStream, first: u64) -> Ready {
         stream.fill(first, &mut self.draws);
         let mut tally = Tally::default();
         for (seq, draw) in (first..).zip(&self.draws) {
             tally.add(stream.partition(), seq, draw.account_id, draw.amount);
             *self.sums.entry(draw.slot).or_default() += draw.amount;
+            if self.sums.len() >= DELTAS_MAX {
+                break;
+            }
         }
         let mut deltas: Vec<_> = self.sums.drain().collect();
         deltas.sort_unstable();
-        let offset = (first + self.draws.len() as u64) as i64 - 1;
+        let offset = (first + tally.count) as i64 - 1;
         Ready {
             partition: stream.partition(),
             offset,
