@@ -3,13 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
+. deploy/cluster.sh
 
-lab=deploy/embedded/lab
-step 'embedded cluster' "$lab" up
-step 'eoslab' deploy/install.sh
-KUBECONFIG=$($lab kubeconfig)
-PATH=$($lab bin-path):$PATH
-export KUBECONFIG PATH
+use_cluster
 status=0
 step 'faults' deploy/run-chaos.sh "${1:-deploy/examples/chaos.yaml}" kafka || status=$?
 print_steps

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
+. deploy/cluster.sh
 
 # Name, and what is set in spec.counter.
 arms=(
@@ -48,12 +49,7 @@ row() { # name
     "$(of loadtest "$1" pauses.longestMs) ms" "$(of loadtest "$1" pauses.totalMs) ms" "$(of chaosrun "$1" verdict)"
 }
 
-lab=deploy/embedded/lab
-step 'embedded cluster' "$lab" up
-step 'eoslab' deploy/install.sh
-KUBECONFIG=$("$lab" kubeconfig)
-PATH=$("$lab" bin-path):$PATH
-export KUBECONFIG PATH
+use_cluster
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 status=0

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Every fault many times over against one LoadTest under load, on the embedded cluster: one ChaosRun for each type, one
-# after another, and a table of what they cost. Exit 0 if every run passed.
+# after another, and a table of what they cost. Exit 0 if every run passed. The LoadTest must outlast the faults: --minutes.
 # Usage: soak.sh [--repeat N] [--rate EVENTS_PER_S] [--minutes N]   (20, 2000 and 40)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
+. deploy/cluster.sh
 
 repeat=20 rate=2000 minutes=40
 while [ $# -gt 0 ]; do
@@ -75,12 +76,7 @@ verdicts() {
     k wait chaosrun -l eoslab.dev/soak --for=condition=Complete --timeout=5m
 }
 
-lab=deploy/embedded/lab
-step 'embedded cluster' "$lab" up
-step 'eoslab' deploy/install.sh
-KUBECONFIG=$("$lab" kubeconfig)
-PATH=$("$lab" bin-path):$PATH
-export KUBECONFIG PATH
+use_cluster
 step 'LoadTest' apply_loadtest
 for fault in "${faults[@]}"; do
   step "${fault%% *}" inject "${fault%% *}" "${fault#* }"

@@ -20,7 +20,7 @@ leftovers() { # prints one line for each thing; fails if there is any
     our_mounts | sed 's/^/mount /'
     our_netns | sed 's/^/network namespace /'
     ip -br link 2>/dev/null | awk -v bridge="$BRIDGE" '$1 == bridge { print "interface " $1 }'
-    our_veths | sed 's/^/interface /'
+    ip -br link show type veth nomaster 2>/dev/null | awk '{ print "interface " $1 }'
     { iptables-save; ip6tables-save; } 2>/dev/null | grep -E "$RULES" | sed 's/^/iptables /'
     our_cgroups | sed 's/^/cgroup /'
     find "$STATE/cni" "$RUN/containerd" "$RUN/runc" "$RUN/pids" "$RUN/sysctls" \

@@ -46,12 +46,8 @@ network_down() {
 
 our_netns() { (cd /run/netns 2>/dev/null && ls -d cni-* 2>/dev/null); }
 
-# The host's ends of the pods' interfaces, by the CNI plugin's way to name them: on the bridge, or on none while a pod
-# comes or goes.
-our_veths() {
-  { ip -br link show type veth master "$BRIDGE"; ip -br link show type veth nomaster; } 2>/dev/null |
-    sed -nE 's/^(veth[0-9a-f]{8})@.*/\1/p'
-}
+# The host's ends of the pods' interfaces. One on no bridge may be somebody else's: `leftovers` tells it, nobody deletes it.
+our_veths() { ip -br link show type veth master "$BRIDGE" 2>/dev/null | cut -d@ -f1; }
 
 RULES='KUBE-|eoslab'
 
