@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.."
 . deploy/steps.sh
 
 lab=deploy/embedded/lab
-step 'embedded cluster' "$lab" up
+# Half as fast, the brokers would be all that is measured.
+step 'embedded cluster' env EOSLAB_BROKER_JIT=full "$lab" up
 step 'build' cargo build --release --quiet --bin=loadgen --bin=counter --example=generate --example=noop_consumer --example=ledger_bench
 mapfile -t tools < <("$lab" kafka-tools)
 KUBECONFIG=$("$lab" kubeconfig)

@@ -8,6 +8,7 @@ EMBEDDED_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 STATE=${EOSLAB_STATE:-/var/lib/eoslab}
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/eoslab/embedded
+BROKER_JIT=${EOSLAB_BROKER_JIT:-quick}
 RUN=/run/eoslab              # sockets, pid files and the owner of the machine's one lab; never on a slow disk
 BIN=$STATE/bin               # links to the programs in the cache that this lab runs
 KUBECONFIG_FILE=$STATE/admin.kubeconfig
@@ -129,7 +130,7 @@ render() { # template
   sed -e "s|@STATE@|$STATE|g" -e "s|@RUN@|$RUN|g" -e "s|@NODE@|$NODE|g" -e "s|@NODE_IP@|$NODE_IP|g" \
     -e "s|@BRIDGE@|$BRIDGE|g" -e "s|@POD_CIDR@|$POD_CIDR|g" -e "s|@DNS_IP@|$DNS_IP|g" \
     -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" -e "s|@LAB_IMAGE@|${LAB_IMAGE:-}|g" \
-    -e "s|@PAUSE_IMAGE@|${PAUSE_IMAGE:-}|g" \
+    -e "s|@PAUSE_IMAGE@|${PAUSE_IMAGE:-}|g" -e "s|@BROKER_JIT@|$BROKER_JIT|g" \
     -e "s|@CONFIG_HASH@|${CONFIG_HASH:-}|g" "$1"
 }
 
