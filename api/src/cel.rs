@@ -130,6 +130,21 @@ pub const SPEC: &[CelRule] = &[
         "spec.ledger: cannot be changed, for a LoadTest is one run; create a new LoadTest",
     ),
     must_at(
+        ".search",
+        "!has(self.search) || string(self.producer.rate) == 'search'",
+        "spec.search: is only for spec.producer.rate search; remove it or search",
+    ),
+    must_at(
+        ".search",
+        "!has(self.search) || self.search.startRate <= self.search.maxRate",
+        "spec.search.startRate: must not exceed spec.search.maxRate; lower it or raise that",
+    ),
+    must_at(
+        ".search",
+        "has(self.search) == has(oldSelf.search) && (!has(self.search) || self.search == oldSelf.search)",
+        "spec.search: cannot be changed, for a LoadTest is one run; create a new LoadTest",
+    ),
+    must_at(
         ".slo",
         "has(self.slo) == has(oldSelf.slo) && (!has(self.slo) || self.slo == oldSelf.slo)",
         "spec.slo: cannot be changed, for a LoadTest is one run; create a new LoadTest",
@@ -239,8 +254,13 @@ pub const ZIPF: &[CelRule] = &[must(
 /// `spec.producer`.
 pub const PRODUCER: &[CelRule] = &[
     must(
-        "has(self.events) != has(self.durationSeconds)",
+        "string(self.rate) == 'search' || has(self.events) != has(self.durationSeconds)",
         "spec.producer: give exactly one of events and durationSeconds, which say when the run ends; add or remove one",
+    ),
+    must(
+        "string(self.rate) != 'search' || (!has(self.events) && !has(self.durationSeconds))",
+        "spec.producer: rate search takes neither events nor durationSeconds, for each rate is tried for \
+         spec.search.probeSeconds; remove them",
     ),
     must_at(
         ".idempotence",
@@ -276,8 +296,8 @@ pub const PRODUCER: &[CelRule] = &[
 
 /// `spec.producer.rate`.
 pub const RATE: &[CelRule] = &[must(
-    "string(self).matches('^([1-9][0-9]{0,6}|10000000|max)$')",
-    "spec.producer.rate: must be a number of events a second from 1 to 10000000, or max; correct it",
+    "string(self).matches('^([1-9][0-9]{0,6}|10000000|max|search)$')",
+    "spec.producer.rate: must be a number of events a second from 1 to 10000000, max or search; correct it",
 )];
 
 /// `spec.ledger.redis`.

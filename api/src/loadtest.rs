@@ -1,12 +1,14 @@
 //! The LoadTest resource and the top level of its spec.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cel;
 use crate::spec::{
-    CounterSpec, KafkaSpec, LedgerSpec, LimitsSpec, PodTemplateSpec, ProducerSpec, SloSpec, StreamSpec, TopicSpec,
+    CounterSpec, DeletionPolicy, KafkaSpec, LedgerSpec, LimitsSpec, PodTemplateSpec, ProducerSpec, SearchSpec, SloSpec,
+    StreamSpec, TopicSpec,
 };
 use crate::status::LoadTestStatus;
 
@@ -82,6 +84,10 @@ pub struct LoadTestSpec {
     /// The store of the totals and of the idempotency ledger.
     pub ledger: LedgerSpec,
 
+    /// How the highest rate that holds is looked for, with `producer.rate: search`. Default: see its fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSpec>,
+
     /// Objectives that the run must meet for the verdict `Pass`. Exactness is always required and not listed here.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,4 +106,21 @@ pub struct LoadTestSpec {
     /// Where load pods may run. Narrow on purpose: the rest of the pod is the operator's. Default: anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplateSpec>,
+}
+
+impl LoadTestSpec {
+    /// The same run at one rate, measured for `seconds`, on a topic of its own: what a search tries as its `number`th.
+    /// Topic and ledger go with it whatever the policies say, for a search leaves a lot behind.
+    pub fn at_rate(&self, number: usize, per_second: u64, seconds: u32) -> Self {
+        let mut spec = self.clone();
+        (spec.suspend, spec.abort, spec.search) = (false, false, None);
+        spec.producer.rate = IntOrString::Int(i32::try_from(per_second).unwrap_or(i32::MAX));
+        spec.producer.events = None;
+        spec.producer.duration_seconds = Some(spec.producer.warmup_seconds + seconds);
+        spec.counter.keep_running = false;
+        spec.topic.name = format!("{}-{number:02}", spec.topic.name);
+        spec.topic.deletion_policy = DeletionPolicy::Delete;
+        spec.ledger.deletion_policy = DeletionPolicy::Delete;
+        spec
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A section is absent until something of it is known. Counts are cumulative over the run; units are in the names.
 
+mod ceiling;
 mod correctness;
 mod disturbance;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::terms;
 
+pub use ceiling::*;
 pub use correctness::*;
 pub use disturbance::*;
 
@@ -150,6 +152,9 @@ pub struct LoadTestStatus {
     /// Whether every account has the total that the stream says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correctness: Option<CorrectnessStatus>,
+    /// What was found with `rate: search`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<CeilingStatus>,
     /// The objectives of `spec.slo`, one entry each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

@@ -16,6 +16,8 @@ fn right_specs_are_admitted() {
     let rights = [
         json!({"producer": {"rate": "max"}}),
         json!({"producer": {"rate": "40000"}}),
+        json!({"producer": {"rate": "search", "events": null}}),
+        json!({"producer": {"rate": "search", "events": null}, "search": {"startRate": 7, "maxRate": 7}}),
         json!({"producer": {"rate": 10_000_000, "events": 1_000_000_000_000_u64}}),
         json!({"producer": {"events": null, "durationSeconds": 1800}}),
         json!({"producer": {"acks": "0", "idempotence": false}}),

@@ -24,6 +24,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod rivals;
 pub mod run;
+pub mod search;
 pub mod seen;
 pub mod status;
 

@@ -21,6 +21,7 @@ use crate::events;
 use crate::memory::RunMemory;
 use crate::names::{FINALIZER, MANAGER, key};
 use crate::plan::Plan;
+use crate::search;
 use crate::seen::Seen;
 use crate::status::{self, Facts};
 
@@ -83,6 +84,11 @@ async fn step(loadtest: &LoadTest, context: &Context) -> Result<Action, Error> {
     let mut memory = memory.lock().await;
     let before = loadtest.status.clone().unwrap_or_default();
     let prior = Prior::new(&before);
+    if loadtest.spec.producer.is_search() {
+        let decision = search::step(context, loadtest, &prior).await?;
+        let writing = Writing::new(context, loadtest, &before, &prior, None, &decision);
+        return writing.write(&Look::default(), &mut memory, None).await;
+    }
     let plan = match Plan::new(loadtest) {
         Ok(plan) => plan,
         Err(mistakes) => {

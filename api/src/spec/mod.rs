@@ -6,6 +6,7 @@ mod ledger;
 mod limits;
 mod pod;
 mod producer;
+mod search;
 mod stream;
 mod topic;
 
@@ -15,5 +16,6 @@ pub use ledger::{LedgerSpec, RedisSpec, SecretKeyRef};
 pub use limits::{LimitsSpec, SloSpec};
 pub use pod::{ComputeResources, PodTemplateSpec, Resources, TaintEffect, Toleration, TolerationOperator};
 pub use producer::{Acks, Compression, ProducerSpec};
+pub use search::SearchSpec;
 pub use stream::{SaltingSpec, StreamSpec};
 pub use topic::{DeletionPolicy, TopicSpec};

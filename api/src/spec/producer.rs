@@ -51,11 +51,12 @@ pub struct ProducerSpec {
 
     /// Events a second of the whole run, all producers together, sent on an absolute schedule (open model: the
     /// producers do not slow down when Kafka does); or `max`, which sends as fast as Kafka acknowledges (closed loop:
-    /// it has no response latencies). Required: a rate that fits every cluster does not exist.
+    /// it has no response latencies); or `search`, which looks for the highest rate that holds by runs of fixed rates,
+    /// each a LoadTest of its own (see `spec.search`). Required: a rate that fits every cluster does not exist.
     #[schemars(schema_with = "rate_schema")]
     pub rate: IntOrString,
 
-    /// Number of events of the whole run. Give either this or `durationSeconds`.
+    /// Number of events of the whole run. Give either this or `durationSeconds`, and neither with `rate: search`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
     pub events: Option<u64>,
@@ -150,6 +151,11 @@ mod default {
 }
 
 impl ProducerSpec {
+    /// Whether the rate is to be found.
+    pub fn is_search(&self) -> bool {
+        matches!(&self.rate, IntOrString::String(text) if text == "search")
+    }
+
     /// A producer at `rate` events a second that sends `events` events; everything else at its default.
     pub fn new(rate: i32, events: u64) -> Self {
         Self {

@@ -166,7 +166,7 @@ pub enum SpecError {
     },
     /// A rate that is neither a number in range nor `max`.
     #[error(
-        "spec.producer.rate: `{value}` must be a number of events a second from 1 to {max}, or max; correct it",
+        "spec.producer.rate: `{value}` must be a number of events a second from 1 to {max}, max or search; correct it",
         max = super::RATE_MAX
     )]
     ParseRate {

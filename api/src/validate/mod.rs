@@ -46,11 +46,15 @@ pub struct ValidSpec {
 }
 
 impl LoadTestSpec {
-    /// Validates the whole spec.
+    /// Validates the whole spec; of a search, its first run.
     ///
     /// # Errors
     /// Every mistake that was found, in the order of the fields.
     pub fn validate(&self) -> Result<ValidSpec, SpecErrors> {
+        if self.producer.is_search() {
+            let search = self.search.clone().unwrap_or_default();
+            return self.at_rate(1, search.start_rate, search.probe_seconds).validate();
+        }
         let mut errors = Vec::new();
         let valid = self.parse(&mut errors);
         kafka::check_client_properties(&self.kafka.client_properties, &mut errors);

@@ -70,10 +70,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 
 {{/* What the operator may do: each rule is used, and no verb is a wildcard. */}}
 {{- define "eoslab.operatorRules" -}}
-# The runs: read them, hold them by a finalizer until topic and ledger are gone, write what is observed.
+# The runs: read them, hold them by a finalizer until topic and ledger are gone, write what is observed. With rate search
+# a run makes others and deletes them.
 - apiGroups: [eoslab.dev]
   resources: [loadtests]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [eoslab.dev]
   resources: [loadtests/status]
   verbs: [patch]

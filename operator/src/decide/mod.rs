@@ -16,7 +16,7 @@ mod tests;
 #[cfg(test)]
 mod validity_tests;
 
-use eoslab_api::{LoadTestStatus, Phase, Verdict};
+use eoslab_api::{CeilingStatus, LoadTestStatus, Phase, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::plan::Plan;
@@ -186,6 +186,8 @@ pub struct Decision {
     pub measure_us: Option<i64>,
     /// Whether the run waits for somebody to do something.
     pub needs_help: bool,
+    /// What a search knows.
+    pub ceiling: Option<CeilingStatus>,
 }
 
 impl Decision {

@@ -6,7 +6,7 @@ mod disturbances;
 mod numbers;
 
 pub use disturbances::paused;
-use eoslab_api::{LoadTestStatus, Phase, Verdict};
+use eoslab_api::{CeilingStatus, Display, LoadTestStatus, Phase, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use k8s_openapi::jiff::Timestamp;
 
@@ -55,6 +55,9 @@ pub fn compose(facts: &Facts) -> LoadTestStatus {
         conditions: conditions::compose(facts),
         ..facts.before.clone()
     };
+    if let Some(ceiling) = &decision.ceiling {
+        search(&mut status, ceiling);
+    }
     let Some(plan) = facts.plan else { return status };
     status.run_id = Some(plan.run_id.clone());
     if decision.phase != Phase::Pending {
@@ -67,6 +70,22 @@ pub fn compose(facts: &Facts) -> LoadTestStatus {
         status.message = Some(numbers::with_validity(facts, plan, &decision.message));
     }
     status
+}
+
+/// What a search shows, which has no pods of its own.
+fn search(status: &mut LoadTestStatus, ceiling: &CeilingStatus) {
+    let rate = |rate: Option<u64>| rate.map_or_else(|| display::NONE.to_owned(), display::rate);
+    status.progress = Some(format!(
+        "{} runs, {} to {}",
+        ceiling.probes.len(),
+        rate(ceiling.rate_per_second),
+        rate(ceiling.failed_rate_per_second)
+    ));
+    status.display = Some(Display {
+        rate: rate(ceiling.rate_per_second),
+        ..Display::default()
+    });
+    status.ceiling = Some(ceiling.clone());
 }
 
 fn topic(facts: &Facts, plan: &Plan) -> eoslab_api::TopicStatus {
@@ -110,7 +129,7 @@ fn happened(status: &LoadTestStatus) -> impl PartialEq + '_ {
     (
         (status.phase, status.verdict, &status.reason, status.observed_generation),
         (&status.measure_start_time, &status.topic, &status.start_time),
-        (conditions, &status.disturbances),
+        (conditions, &status.disturbances, &status.ceiling),
         counters.map(|counters| (counters.ready, counters.replicas, counters.desired)),
         status
             .producers

@@ -1,0 +1,125 @@
+//! From the last event on: the producers go, the verdict is written, and nothing is done any more.
+
+use eoslab_api::Phase;
+use eoslab_core::report::ProducerState;
+use kube::runtime::controller::Action;
+use serde_json::json;
+
+use super::{NAMESPACE, at, counted, in_phase, labels, members_are_ready, producer};
+use crate::fixtures::completed;
+use crate::scenarios::Scenario;
+use crate::scenarios::api::list;
+
+const BATCH: &str = "/apis/batch/v1/namespaces/lab";
+
+#[tokio::test]
+async fn producers_go_when_all_are_done_and_their_reports_are_saved_first() {
+    let scenario = Scenario::new();
+    members_are_ready(&scenario, true);
+    counted(&scenario, [15_000, 15_000, 15_000, 14_000]);
+    scenario.outside(|answers| {
+        answers.reports = vec![
+            producer(0, ProducerState::Done, 30_000),
+            producer(1, ProducerState::Done, 30_000),
+        ];
+    });
+    let changes = scenario.changes(in_phase(Phase::Running, 55)).await;
+    assert_eq!(changes.status()["phase"], "Draining");
+    let applied = changes.applied();
+    let place = |name: &str| applied.iter().position(|applied| applied == name);
+    assert!(
+        place("configmaps/test-members") < place("deployments/test-producer"),
+        "{applied:?}"
+    );
+    let deployment = changes.at("deployments/test-producer").expect("scaled");
+    assert_eq!(deployment.body["spec"]["replicas"], 0);
+    let counters = changes
+        .at("deployments/test-counter")
+        .map(|change| change.body["spec"]["replicas"].clone());
+    assert!(counters.is_none_or(|replicas| replicas == 2));
+}
+
+#[tokio::test]
+async fn the_end_stops_everything_and_is_one_patch() {
+    let scenario = Scenario::new();
+    members_are_ready(&scenario, true);
+    let plan = crate::fixtures::plan();
+    let layout = eoslab_core::Layout::new(&plan.stream()).expect("a layout");
+    let counts = layout.counts(60_000);
+    let ends: Vec<i64> = counts.iter().map(|count| *count as i64).collect();
+    counted(&scenario, [ends[0], ends[1], ends[2], ends[3]]);
+    scenario.outside(|answers| {
+        answers.reports = vec![
+            producer(0, ProducerState::Done, 30_000),
+            producer(1, ProducerState::Done, 30_000),
+        ];
+    });
+    let tally = json!({"count": 60_000, "sum": 5, "digest": 9});
+    let report = json!({
+        "runId": "uid-1", "layoutDigest": layout.digest(), "expected": tally, "counted": tally, "lost": 0, "duplicated": 0,
+        "partitionsWrong": [], "accountsCompared": 1000, "accountsWrong": 0, "wrongAccounts": [], "elapsedMs": 5,
+    });
+    let names = crate::fixtures::plan().names;
+    let own_labels = names.role_labels(crate::names::Role::Verify);
+    let texts: Vec<String> = counts.iter().map(u64::to_string).collect();
+    scenario.api.have(
+        &format!("{BATCH}/jobs/test-verify"),
+        json!({"metadata": {"name": "test-verify", "labels": own_labels, "creationTimestamp": at(-5),
+            "annotations": {"eoslab.dev/counts": texts.join(",")}}}),
+    );
+    let pod = json!({
+        "metadata": {"name": "test-verify-x", "uid": "u-v", "labels": own_labels},
+        "status": {"phase": "Succeeded", "containerStatuses": [{"name": "load", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": report.to_string()}}}]},
+    });
+    let mut pods = vec![pod];
+    for role in ["producer", "counter"] {
+        for index in 0..2 {
+            pods.push(json!({
+                "metadata": {"name": format!("{role}-{index}"), "uid": format!("u-{role}-{index}"), "labels": labels(role)},
+                "status": {"phase": "Running"},
+            }));
+        }
+    }
+    scenario.api.have(&format!("{NAMESPACE}/pods"), list(&pods));
+    let changes = scenario.changes(in_phase(Phase::Verifying, 60)).await;
+    let status = changes.status();
+    assert_eq!(
+        (&status["phase"], &status["verdict"]),
+        (&json!("Finished"), &json!("Pass")),
+        "{status:#}"
+    );
+    assert_eq!(changes.condition("Complete"), "True");
+    assert_eq!(status["correctness"]["counted"], 60_000);
+    assert_eq!(status["correctness"]["digestMatches"], true);
+    for deployment in ["deployments/test-producer", "deployments/test-counter"] {
+        assert_eq!(
+            changes.at(deployment).expect("stopped").body["spec"]["replicas"],
+            0,
+            "{deployment}"
+        );
+    }
+    assert_eq!(changes.events(), ["Exact"]);
+}
+
+#[tokio::test]
+async fn a_finished_run_makes_no_calls_at_all() {
+    let scenario = Scenario::new();
+    let finished = completed(in_phase(Phase::Finished, 60));
+    let action = scenario.reconcile(finished).await.expect("nothing to do");
+    assert_eq!(action, Action::await_change());
+    assert!(scenario.api.reads().is_empty() && scenario.api.take_changes().is_empty());
+    assert!(scenario.outside.take_asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_finished_run_acknowledges_a_later_spec_and_stays_what_it_was() {
+    let scenario = Scenario::new();
+    let mut scaled = completed(in_phase(Phase::Finished, 60));
+    scaled.metadata.generation = Some(7);
+    let changes = scenario.changes(scaled).await;
+    assert_eq!(changes.status()["observedGeneration"], 7);
+    assert_eq!(changes.status()["conditions"][0]["observedGeneration"], 7);
+    assert_eq!(changes.condition("Complete"), "True");
+    assert!(scenario.outside.take_asked().is_empty());
+}
