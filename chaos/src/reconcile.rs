@@ -41,7 +41,7 @@ pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Acti
     }
     if status::is_complete(&run) {
         context.forget(&run);
-        return Ok(Action::await_change());
+        return acknowledge(&context, &run).await;
     }
     let memory = context.memory(&run);
     let mut memory = memory.lock().await;
@@ -58,6 +58,17 @@ pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Acti
         look: seen,
     };
     turn.take().await
+}
+
+/// A finished run stays as it is, whatever its spec becomes; `kubectl wait` takes only a condition of the latest one.
+async fn acknowledge(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
+    let before = run.status.clone().unwrap_or_default();
+    if before.observed_generation != run.metadata.generation {
+        let mut status = before;
+        status::derive(run, &mut status, (context.now_us)());
+        patch_status(context, run, &status).await?;
+    }
+    Ok(Action::await_change())
 }
 
 /// What follows an error.
@@ -158,8 +169,10 @@ impl Turn<'_> {
         };
         let step = decide::next(&situation);
         let is_act = !matches!(step, Step::Wait(_));
-        self.step(step, &processes).await?;
+        let stepped = self.step(step, &processes).await;
+        // What was done before a step failed was done.
         self.write(&before, is_act).await?;
+        stepped?;
         Ok(Action::requeue(self.next_look(is_act)))
     }
 
@@ -240,14 +253,14 @@ impl Turn<'_> {
             }
             Err(error) => {
                 warn!(run = %self.run.name_any(), %error, "the fault could not be injected");
+                if let Some(injection) = self.status.injections.last_mut() {
+                    injection.state = InjectionState::NoEffect;
+                    injection.message = error.to_string();
+                }
                 // An answer that did not come may hide a fault that was.
                 if faults::heal(&fault, &victim, processes).is_some() {
                     heal(self.context, self.run, &injection, processes).await;
                     set_finalizer(self.context, self.run, false).await?;
-                }
-                if let Some(injection) = self.status.injections.last_mut() {
-                    injection.state = InjectionState::NoEffect;
-                    injection.message = error.to_string();
                 }
             }
         }

@@ -89,3 +89,36 @@ pub fn is_complete(run: &ChaosRun) -> bool {
         .as_ref()
         .is_some_and(|status| status.phase == ChaosPhase::Finished && status.verdict != Verdict::Pending)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_later_generation_is_acknowledged_and_the_end_stays_when_it_was() {
+        let mut run: ChaosRun = serde_json::from_value(json!({
+            "apiVersion": "eoslab.dev/v1alpha1", "kind": "ChaosRun",
+            "metadata": {"name": "run", "generation": 1}, "spec": {"loadTest": "test", "faults": []},
+        }))
+        .expect("a ChaosRun");
+        let mut status = ChaosRunStatus::default();
+        let ending = crate::verdict::inconclusive("NoEffect", "nothing happened");
+        end(&mut status, &ending, 1_000_000);
+        derive(&run, &mut status, 1_000_000);
+        let before = status.clone();
+        run.metadata.generation = Some(2);
+        derive(&run, &mut status, 9_000_000);
+        assert_eq!(status.observed_generation, Some(2));
+        assert_eq!(status.conditions[0].observed_generation, Some(2));
+        assert_eq!(
+            (&status.conditions[0].status, &status.conditions[0].last_transition_time),
+            (&"True".to_owned(), &before.conditions[0].last_transition_time)
+        );
+        assert_eq!(
+            (status.completion_time, status.phase_since),
+            (before.completion_time, before.phase_since)
+        );
+    }
+}

@@ -103,6 +103,55 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
 }
 
 #[test]
+fn acks_of_the_leader_alone_lose_events_with_it_and_the_verdict_counts_them() -> Result<(), String> {
+    let namespace = TestNamespace::chaos();
+    let changes = json!({
+        "producer": {"rate": 20_000, "events": 1_600_000, "acks": "1", "idempotence": false},
+        "counter": {"replicas": 3},
+    });
+    let run = LoadTest::apply("loss", &namespace, changes)?;
+    let spec = json!({
+        "loadTest": "loss",
+        "expect": "Loss",
+        "faults": [{"type": "KillBroker", "target": {"leaderOf": 0}, "repeat": 2}],
+        "steadyState": {"seconds": 1, "maxLagMs": 20_000},
+    });
+    let status = ChaosRun::apply("loss", &namespace, spec)?.wait_for_end(LIMIT)?;
+    let lost = run.status()?["correctness"]["lost"].as_u64();
+    // A crash need not lose anything: then the control proves nothing, and says so.
+    let (verdict, reason) = match lost {
+        Some(0) => ("Inconclusive", "ControlShowsNothing"),
+        _ => ("Pass", "ControlShowsHarm"),
+    };
+    assert_eq!(
+        (&status["verdict"], &status["reason"]),
+        (&json!(verdict), &json!(reason)),
+        "{status:#}"
+    );
+    assert!(lost.is_some(), "{:#}", run.status()?);
+    Ok(())
+}
+
+#[test]
+fn the_new_group_protocol_stays_exact_through_a_kill_and_a_rolling_restart() -> Result<(), String> {
+    let namespace = TestNamespace::chaos();
+    let changes = json!({
+        "producer": {"rate": 6_000, "events": 420_000},
+        "counter": {"replicas": 3, "protocol": "consumer"},
+    });
+    let run = LoadTest::apply("kip848", &namespace, changes)?;
+    let spec = json!({
+        "loadTest": "kip848",
+        "faults": [{"type": "KillCounter"}, {"type": "RollingRestart"}],
+        "steadyState": {"seconds": 2},
+    });
+    let status = ChaosRun::apply("kip848", &namespace, spec)?.wait_for_end(LIMIT)?;
+    assert_eq!(status["verdict"], "Pass", "{status:#}");
+    assert_eq!(run.status()?["correctness"]["counted"], 420_000);
+    Ok(())
+}
+
+#[test]
 fn controllers_that_die_amid_a_fault_leave_it_healed_and_a_true_status() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
     let run = LoadTest::apply("headless", &namespace, load(420_000))?;
