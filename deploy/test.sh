@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 . deploy/steps.sh
 
 lab=deploy/embedded/lab
+export EOSLAB_BUILD_TESTS=yes
 
 # `step` takes these functions out of `set -e`: hence the &&.
 lints() {
@@ -47,8 +48,14 @@ was_up=no
 $lab status >/dev/null 2>&1 && was_up=yes
 
 step 'packages' packages
+# Go compiles the node and Rust the tests, and each leaves a core idle at times: both at once.
+deploy/embedded/lab build &
+programs=$!
+trap 'kill "$programs" 2>/dev/null || true' EXIT
 step 'rustfmt and clippy' lints
 step 'shellcheck' shell_lints
+step 'build' deploy/build.sh
+step 'the programs of the cluster' wait "$programs"
 step 'embedded cluster' "$lab" up
 KUBECONFIG=$($lab kubeconfig)
 PATH=$($lab bin-path):$PATH
