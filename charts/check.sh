@@ -135,11 +135,12 @@ may_not() { # account, namespace, rights...
 
 nobodys=(
   'list secrets' 'watch secrets' 'create secrets' 'delete configmaps' 'list configmaps' 'create pods'
-  'create pods/eviction' 'update loadtests.eoslab.dev' 'delete loadtests.eoslab.dev' 'create loadtests.eoslab.dev'
+  'create pods/eviction' 'update loadtests.eoslab.dev'
   'escalate roles.rbac.authorization.k8s.io' 'bind roles.rbac.authorization.k8s.io' 'impersonate users'
   'create clusterroles.rbac.authorization.k8s.io' 'get nodes' 'create serviceaccounts/token' 'update namespaces'
 )
-may eoslab-operator "$namespace" 'patch loadtests.eoslab.dev' 'patch loadtests.eoslab.dev/status' \
+may eoslab-operator "$namespace" 'create loadtests.eoslab.dev' 'delete loadtests.eoslab.dev' \
+  'patch loadtests.eoslab.dev' 'patch loadtests.eoslab.dev/status' \
   'create deployments.apps' 'create jobs.batch' 'create leases.coordination.k8s.io' \
   'create roles.rbac.authorization.k8s.io' 'get secrets' 'create events.events.k8s.io' 'list pods'
 may_not eoslab-operator "$namespace" "${nobodys[@]}" 'delete pods' 'create pods/exec' 'get pods/exec' \
@@ -154,7 +155,8 @@ may "$chaos" "$namespace" "${disturbs[@]}" 'watch chaosruns.eoslab.dev' 'patch c
   'patch chaosruns.eoslab.dev/status' 'watch loadtests.eoslab.dev' 'watch pods' 'list leases.coordination.k8s.io' \
   'get secrets' 'create events.events.k8s.io'
 may_not "$chaos" "$namespace" "${nobodys[@]}" 'deletecollection pods' 'create pods/attach' 'patch pods' \
-  'create chaosruns.eoslab.dev' 'delete chaosruns.eoslab.dev' 'patch loadtests.eoslab.dev' \
+  'create chaosruns.eoslab.dev' 'delete chaosruns.eoslab.dev' \
+  'create loadtests.eoslab.dev' 'delete loadtests.eoslab.dev' 'patch loadtests.eoslab.dev' \
   'patch loadtests.eoslab.dev/status' 'create deployments.apps' 'delete deployments.apps' \
   'patch leases.coordination.k8s.io' 'delete leases.coordination.k8s.io' \
   'create rolebindings.rbac.authorization.k8s.io' 'patch namespaces' 'list namespaces' \
