@@ -169,19 +169,21 @@ fn an_objective_that_is_missed_for_long_fails_although_the_ceiling_is_known() {
 
 #[test]
 fn an_abort_and_the_timeout_delete_the_child_first() {
-    let table: [(fn(&mut World), (Verdict, &str)); 2] = [
-        (|world| world.parent.spec.abort = true, (Verdict::Aborted, "Aborted")),
-        (
-            |world| world.now_us += 1_200_000_000,
-            (Verdict::Inconclusive, "SearchTimeout"),
-        ),
-    ];
-    for (change, expected) in table {
+    let begun = || {
         let mut world = World::new(parent());
         world.step();
         world.step();
         assert_eq!(world.children.len(), 1);
-        change(&mut world);
+        world
+    };
+    let (mut aborted, mut late) = (begun(), begun());
+    aborted.parent.spec.abort = true;
+    late.now_us += 1_200_000_000;
+    let table = [
+        (aborted, (Verdict::Aborted, "Aborted")),
+        (late, (Verdict::Inconclusive, "SearchTimeout")),
+    ];
+    for (mut world, expected) in table {
         assert_eq!(world.step().outcome, None);
         assert!(world.children.is_empty());
         assert_eq!(outcome(&world.step()), expected);
