@@ -169,10 +169,8 @@ impl Turn<'_> {
         };
         let step = decide::next(&situation);
         let is_act = !matches!(step, Step::Wait(_));
-        let stepped = self.step(step, &processes).await;
-        // What was done before a step failed was done.
+        self.step(step, &processes).await?;
         self.write(&before, is_act).await?;
-        stepped?;
         Ok(Action::requeue(self.next_look(is_act)))
     }
 
@@ -260,7 +258,10 @@ impl Turn<'_> {
                 // An answer that did not come may hide a fault that was.
                 if faults::heal(&fault, &victim, processes).is_some() {
                     heal(self.context, self.run, &injection, processes).await;
-                    set_finalizer(self.context, self.run, false).await?;
+                    // Left on, it goes when the run is deleted: no reason to lose what is known of the injection.
+                    if let Err(error) = set_finalizer(self.context, self.run, false).await {
+                        warn!(run = %self.run.name_any(), %error, "the finalizer stays until the run is deleted");
+                    }
                 }
             }
         }

@@ -149,6 +149,7 @@ fn what_is_no_question_of_the_rate_ends_the_search() {
         let end = world.run(|_| (verdict, reason, Validity::Valid));
         assert_eq!(outcome(&end), expected);
         assert!(end.message.contains("said"), "{}", end.message);
+        assert_eq!(world.children.len(), 1, "it stays for a look");
     }
 }
 
