@@ -193,7 +193,7 @@ pub const CLIENT_PROPERTIES: &[CelRule] = &[
          'metadata.broker.list', 'partition.assignment.strategy', 'partitioner', 'partitioner_cb', \
          'plugin.library.paths', 'queue.buffering.max.kbytes', 'queue.buffering.max.messages', \
          'queue.buffering.max.ms', 'queuing.strategy', 'request.required.acks', 'session.timeout.ms', \
-         'ssl.engine.location', 'transactional.id'])",
+         'ssl.engine.location', 'statistics.interval.ms', 'transactional.id'])",
         "spec.kafka.clientProperties: holds a key that eoslab sets itself, for it has a field of its own or exactness \
          depends on it (such as acks, linger.ms, group.id); remove it and use the field",
     ),

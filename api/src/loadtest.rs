@@ -28,7 +28,6 @@ use crate::status::LoadTestStatus;
     category = "eoslab",
     status = "LoadTestStatus",
     derive = "PartialEq",
-    cel,
     validation = cel::rule(&cel::NAME),
     selectable = ".status.verdict",
     scale(

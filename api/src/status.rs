@@ -2,9 +2,11 @@
 //!
 //! A section is absent until something of it is known. Counts are cumulative over the run; units are in the names.
 
+mod bottleneck;
 mod ceiling;
 mod correctness;
 mod disturbance;
+mod utilization;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use schemars::JsonSchema;
@@ -12,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::terms;
 
+pub use bottleneck::*;
 pub use ceiling::*;
 pub use correctness::*;
 pub use disturbance::*;
+pub use utilization::*;
 
 terms! {
     /// Where a run stands. Phases only ever go forward.
@@ -136,6 +140,12 @@ pub struct LoadTestStatus {
     /// Latencies after the warm-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencyStatus>,
+    /// How busy every part was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utilization: Option<UtilizationStatus>,
+    /// What stopped the run, once its events are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bottleneck: Option<BottleneckStatus>,
     /// Times in which a partition was not counted although events waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauses: Option<PausesStatus>,
@@ -264,6 +274,9 @@ pub struct LagStatus {
 pub struct LatencyStatus {
     /// Whether these numbers mean anything.
     pub validity: Validity,
+    /// Whether all that speaks against them is that the producers were late (`GeneratorBound`). Latencies count from the
+    /// intended time, so they are taken to be too long, and a limit that they keep is kept.
+    pub upper_bound: bool,
     /// End-to-end samples.
     pub samples: u64,
     /// From the intended send to the acknowledged count in Redis.
@@ -272,7 +285,8 @@ pub struct LatencyStatus {
     /// From the intended send to the broker's acknowledgement; absent with `rate: max`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<LatencyQuantiles>,
-    /// From the actual send to the broker's acknowledgement.
+    /// From the actual send to the broker's acknowledgement: what Kafka took for it. An idempotent producer
+    /// has not sent an event yet that waits for its batch to fill, or for the batch before it; any other has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<LatencyQuantiles>,
 }
@@ -327,6 +341,14 @@ pub struct SloResult {
     pub observed: Option<u64>,
     /// Whether it was met.
     pub state: SloState,
+}
+
+impl SloResult {
+    /// In a sentence how the objective was missed, if it was.
+    pub fn breach(&self) -> Option<String> {
+        let observed = self.observed.filter(|_| self.state == SloState::Breached)?;
+        Some(format!("{} was {observed}, the limit is {}", self.name, self.limit))
+    }
 }
 
 /// Short texts for the columns of `kubectl get`.

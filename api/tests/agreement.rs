@@ -7,6 +7,7 @@ use std::path::Path;
 use common::typed;
 use eoslab_api::crd::crd_json;
 use eoslab_api::{BROKER_PROPERTIES, ChaosRun, LoadTest, OWNED_PROPERTIES, SECRET_PROPERTIES, cel};
+use kube::core::cel::validate_cel;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -83,11 +84,11 @@ fn the_examples_are_right() -> Result {
 fn check_example(object: Value) -> Result {
     if object["kind"] == "ChaosRun" {
         let run: ChaosRun = serde_json::from_value(object)?;
-        run.validate_cel()?;
+        validate_cel(&run)?;
         return Ok(());
     }
     let loadtest: LoadTest = serde_json::from_value(object)?;
-    loadtest.validate_cel()?;
+    validate_cel(&loadtest)?;
     loadtest.spec.validate()?;
     Ok(())
 }
@@ -115,7 +116,7 @@ fn wrong_loadtests_for_the_operator_are_wrong_for_it_alone() -> Result {
 
 fn check(case: &Value) -> Result {
     let loadtest = typed(case["object"].clone());
-    loadtest.validate_cel()?;
+    validate_cel(&loadtest)?;
     let said = loadtest.spec.validate().err().ok_or("it is valid")?.to_string();
     for part in case["says"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !said.contains(part) {

@@ -48,6 +48,26 @@ impl LatencyHistogram {
             .map_or(0, |samples| samples.value_at_quantile(q).min(Self::US_MAX))
     }
 
+    /// The samples that were added since `before`, which this histogram held once; `None` where it never did.
+    pub fn since(&self, before: &Self) -> Option<Self> {
+        let Some(held) = &before.samples else {
+            return Some(self.clone());
+        };
+        let mut samples = self.samples.clone()?;
+        samples.subtract(held.as_ref()).ok()?;
+        Some(Self {
+            samples: Some(samples),
+            clipped: self.clipped.checked_sub(before.clipped)?,
+        })
+    }
+
+    /// Number of samples up to this latency, in microseconds, at the histogram's resolution.
+    pub fn count_up_to(&self, us: u64) -> u64 {
+        self.samples
+            .as_ref()
+            .map_or(0, |samples| samples.count_between(0, us.min(Self::US_MAX)))
+    }
+
     /// Number of samples, clipped ones included.
     pub fn count(&self) -> u64 {
         self.samples.as_ref().map_or(0, |samples| samples.len())

@@ -18,6 +18,7 @@ mod slots;
 mod spec;
 mod stream;
 mod tally;
+mod usage;
 mod window;
 
 pub use event::{DecodeError, Event, HEADER_LEN};
@@ -31,4 +32,5 @@ pub use spec::{
 };
 pub use stream::{AMOUNT_MAX, AMOUNT_MIN, Draw, PartitionStream};
 pub use tally::{Tally, digest_mix};
+pub use usage::ResourceUse;
 pub use window::{Standstill, Window};

@@ -3,9 +3,11 @@
 //! Every count is cumulative for one *incarnation* (one process), so a reader may miss any number of polls and loses
 //! nothing but the samples between the last poll and a crash. Times are microseconds since the Unix epoch.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{LatencyHistogram, Tally};
+use crate::{LatencyHistogram, ResourceUse, Tally};
 
 /// Most failed or indeterminate seq ranges that one partition keeps; further ones are only counted.
 pub const SEQ_RANGES_MAX: usize = 64;
@@ -113,13 +115,18 @@ pub struct ProducerReport {
     pub queue_full_us: u64,
     /// Times the client was rebuilt after a fatal error.
     pub client_rebuilds: u64,
-    /// CPU time of the process (user and system).
-    pub cpu_us: u64,
-    /// Schedule lateness: actual send minus intended send. Empty in a closed loop.
+    /// Time that a broker held its connection back by a quota, all clients of the process together.
+    pub quota_us: u64,
+    /// What its Kafka client was configured with; everything else is as librdkafka has it.
+    pub client_config: BTreeMap<String, String>,
+    /// What the process and its node use.
+    pub usage: ResourceUse,
+    /// Schedule lateness: when an event was ready to be sent, minus its intended send. Empty in a closed loop.
     pub lateness: LatencyHistogram,
     /// Response latency: acknowledgement minus *intended* send. Empty in a closed loop.
     pub response: LatencyHistogram,
-    /// Service latency: acknowledgement minus *actual* send.
+    /// Service latency: acknowledgement minus *actual* send, which is the hand-over to the Kafka client. With
+    /// idempotence what waits for its batch to fill, or for the batch before it, is not handed over yet.
     pub service: LatencyHistogram,
     /// One entry for each owned partition.
     pub partitions: Vec<PartitionProduced>,
@@ -198,10 +205,18 @@ pub struct CounterReport {
     pub rewinds: u64,
     /// Times partitions were assigned or revoked.
     pub rebalances: u64,
-    /// Time spent in Redis calls.
+    /// Time spent in Redis calls, and waiting while Redis took none.
     pub redis_us: u64,
-    /// CPU time of the process (user and system).
-    pub cpu_us: u64,
+    /// Redis calls, each with a batch of every partition that had one.
+    pub redis_calls: u64,
+    /// Time spent waiting for records while Redis would have taken them.
+    pub idle_us: u64,
+    /// Time that a broker held its connection back by a quota.
+    pub quota_us: u64,
+    /// What its Kafka client was configured with; everything else is as librdkafka has it.
+    pub client_config: BTreeMap<String, String>,
+    /// What the process and its node use.
+    pub usage: ResourceUse,
     /// Samples with an end-to-end latency below zero, which a histogram cannot hold (clock skew).
     pub negative_latencies: u64,
     /// End-to-end latency: Redis's acknowledgement minus the intended send time.

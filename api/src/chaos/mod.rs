@@ -9,5 +9,6 @@ pub use spec::{
     RestartTarget, SteadyState,
 };
 pub use status::{
-    ChaosPhase, ChaosRunStatus, FaultSummary, INJECTIONS_MAX, Injection, InjectionState, SpreadMs, VictimStatus,
+    Baseline, ChaosPhase, ChaosRunStatus, FaultSummary, INJECTIONS_MAX, Injection, InjectionState, PartitionAckGap,
+    SpreadMs, VictimStatus,
 };

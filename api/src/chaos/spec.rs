@@ -79,7 +79,6 @@ terms! {
     category = "eoslab",
     status = "ChaosRunStatus",
     derive = "PartialEq",
-    cel,
     validation = crate::cel::rule(&crate::cel::NAME),
     selectable = ".status.verdict",
     printcolumn(name = "PHASE", type_ = "string", json_path = ".status.phase", description = "Where the run stands"),

@@ -3,6 +3,8 @@
 //! Durations are by the clock of the chaos controller, which looks four times a second; pauses by the ledger's own
 //! clock; times without an acknowledgement by the producers'. No duration mixes two clocks.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,10 +103,23 @@ pub struct ChaosRunStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub injections: Vec<Injection>,
+    /// What was before the injection that is open; gone with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// `Complete` is the one terminal condition, whatever the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What a fault is compared with, also by a controller that was restarted meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Baseline {
+    /// Rebalances that each counter had reported, by its process.
+    pub rebalances: BTreeMap<String, u64>,
+    /// Whether a replica was seen out of sync since.
+    pub was_out_of_sync: bool,
 }
 
 /// One injection.
@@ -167,6 +182,10 @@ pub struct Injection {
     /// Longest time without an acknowledgement of any partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_ack_gap_ms: Option<u64>,
+    /// The longest times without an acknowledgement although events waited, a partition each; from 100 ms on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub ack_gaps: Vec<PartitionAckGap>,
     /// Longest pause of any partition: events waited and none was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_pause_ms: Option<u64>,
@@ -187,6 +206,16 @@ pub struct Injection {
     pub lost: u64,
     /// Events that the ledger counted twice and had not before, by its own seqs.
     pub duplicated: u64,
+}
+
+/// A partition that got no acknowledgement for a while although events waited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PartitionAckGap {
+    /// The partition.
+    pub partition: u32,
+    /// For how long, milliseconds.
+    pub length_ms: u64,
 }
 
 /// Who was hit.

@@ -25,4 +25,14 @@ pub struct KafkaSpec {
         schema_with = "crate::cel::short_strings"
     )]
     pub client_properties: BTreeMap<String, String>,
+
+    /// Port on which each broker tells its metrics over HTTP, by Strimzi's metrics reporter; they say what the brokers
+    /// were busy with (`status.utilization.brokers`). 0: they are not asked. Default 9404, as Strimzi has it; where
+    /// nothing answers, the brokers' part stays unknown.
+    #[serde(default = "default_metrics_port")]
+    pub metrics_port: u16,
+}
+
+fn default_metrics_port() -> u16 {
+    9404
 }

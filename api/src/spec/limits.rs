@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 pub struct LimitsSpec {
     /// Longest time that a slot of a producer or counter may be without a working pod during the run, seconds; then the
-    /// run ends with that pod's reason. Default 120: a killed pod is back in seconds, a crash loop is not.
+    /// run ends with that pod's reason. Default 120: a killed pod is back in seconds, a crash loop is not. A crash
+    /// loop while events are sent ends the run after 240 at most.
     #[schemars(range(min = 10, max = 3600))]
     pub slot_timeout_seconds: u32,
 

@@ -15,7 +15,7 @@ pub struct StreamSpec {
     pub seed: u64,
 
     /// Number of accounts; ids are 1 to this number, and account 1 is the hottest. Redis needs 8 bytes for each, the
-    /// load pods up to 32. Default 10000000, as the specification of the lab asks.
+    /// load pods up to 32. Default 10000000.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub accounts: u32,
 
@@ -25,8 +25,7 @@ pub struct StreamSpec {
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-validations" = cel::ZIPF))]
     pub zipf_exponent: String,
 
-    /// Size of an event's payload, bytes: 32 of header, the rest padding. Default 256; the other size that the lab
-    /// specifies is 4096.
+    /// Size of an event's payload, bytes: 32 of header, the rest padding. Default 256.
     #[schemars(range(min = 32, max = 1_048_576))]
     pub message_size_bytes: u32,
 

@@ -40,6 +40,13 @@ pub struct CorrectnessStatus {
     pub malformed_samples: Vec<MalformedSampleStatus>,
 }
 
+impl CorrectnessStatus {
+    /// Whether the verification is done: before it, nothing is known to be lost or doubled.
+    pub fn is_verified(&self) -> bool {
+        self.digest_matches.is_some()
+    }
+}
+
 /// An account whose total is not what the stream says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

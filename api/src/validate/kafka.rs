@@ -47,6 +47,7 @@ pub const OWNED_PROPERTIES: &[&str] = &[
     "request.required.acks",
     "session.timeout.ms",
     "ssl.engine.location",
+    "statistics.interval.ms",
     "transactional.id",
 ];
 

@@ -13,6 +13,7 @@ mod topic;
 
 pub use error::{SpecError, SpecErrors};
 pub use kafka::{BROKER_PROPERTIES, BootstrapServers, OWNED_PROPERTIES, SECRET_PROPERTIES};
+pub use pod::milli_cpus;
 pub use redis::{RedisSource, RedisUrls};
 pub use run::{EVENTS_MAX, RATE_MAX, Rate, RunLength, ZipfExponent};
 pub use topic::TopicName;

@@ -86,8 +86,8 @@ fn amount(
     parsed
 }
 
-/// Thousandths of a CPU.
-fn milli_cpus(text: &str) -> Option<u64> {
+/// Thousandths of a CPU of an amount such as `500m` or `1.5`; `None` if it is none.
+pub fn milli_cpus(text: &str) -> Option<u64> {
     if let Some(milli) = text.strip_suffix('m') {
         return number(milli);
     }
