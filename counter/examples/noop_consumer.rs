@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use eoslab_counter::args::ConsumerArgs;
 use eoslab_counter::run::consumer_config;
-use eoslab_runtime::cpu::process_cpu_us;
+use eoslab_runtime::usage::process_cpu_us;
 use eoslab_runtime::{KafkaArgs, StreamArgs};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};

@@ -8,7 +8,7 @@ use eoslab_core::{Layout, StreamSpec};
 use eoslab_runtime::args::ArgsError;
 use eoslab_runtime::{KafkaArgs, LogArgs, PodArgs, StreamArgs};
 
-use crate::ledger::Mode;
+use crate::ledger::{LEDGER_BYTES, Mode};
 use crate::run::BatchLimits;
 
 /// Largest value of a Redis string, bytes.
@@ -208,7 +208,7 @@ pub enum CounterArgsError {
     },
     /// A partition's totals exceed one Redis string.
     #[error(
-        "partition {partition} has {slots} accounts, more than the 67,108,864 of one Redis string: use more --partitions"
+        "partition {partition} has {slots} accounts, more than the 67,108,848 of one Redis string: use more --partitions"
     )]
     Slots {
         /// The partition.
@@ -294,7 +294,7 @@ impl VerifyArgs {
 pub fn check_slots(layout: &Layout) -> Result<(), CounterArgsError> {
     for partition in 0..layout.spec().partitions {
         let slots = layout.slots(partition);
-        if u64::from(slots) * 8 > REDIS_STRING_MAX {
+        if LEDGER_BYTES as u64 + u64::from(slots) * 8 > REDIS_STRING_MAX {
             return Err(CounterArgsError::Slots { partition, slots });
         }
     }

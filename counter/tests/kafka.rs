@@ -266,18 +266,28 @@ fn a_run_to_the_end_of_the_topic_ends() {
 
 #[test]
 fn members_that_come_and_go_while_redis_is_out_count_exactly() {
+    members_come_and_go_while_redis_is_out(&[]);
+}
+
+/// All partitions are taken away while they are paused, and come back.
+#[test]
+fn members_of_an_eager_assignor_that_come_and_go_while_redis_is_out_count_exactly() {
+    members_come_and_go_while_redis_is_out(&["--assignor=range"]);
+}
+
+fn members_come_and_go_while_redis_is_out(more: &[&str]) {
     let Some(kafka) = bootstrap() else { return };
     let mut server = redis();
     let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
     let producing = run.produce(10_000, 0);
-    let (first, mut second) = (run.counter(0, &[]), run.counter(1, &[]));
+    let (first, mut second) = (run.counter(0, more), run.counter(1, more));
     run.wait_for_share(0.1);
     second.wait_ready();
     server.kill().expect("kills");
     second.kill();
     // The dead member's session ends after 6 s: its partitions are assigned while nobody can say where to start.
     std::thread::sleep(Duration::from_secs(9));
-    let third = run.counter(2, &[]);
+    let third = run.counter(2, more);
     std::thread::sleep(Duration::from_secs(3));
     server.restart().expect("starts");
     third.wait_ready();

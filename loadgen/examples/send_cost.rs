@@ -52,7 +52,7 @@ fn records() -> Records {
 
 fn fill(records: &mut Records, stream: &PartitionStream, first: u64) -> u64 {
     let count = records.capacity();
-    records.fill(stream, first, count, |_, at_us| at_us as i64, std::iter::repeat(1));
+    records.fill(stream, first, count, std::iter::repeat(1));
     count as u64
 }
 
@@ -125,7 +125,7 @@ fn with_batches(config: &ClientConfig, stream: &PartitionStream) -> Result<u64, 
     let before = thread_cpu_ns()?;
     while sent < RECORDS {
         sent += fill(&mut records, stream, sent);
-        client.produce(0, &records);
+        client.produce(0, &records, 0);
         while client.poll(Duration::ZERO, &mut take) {}
         while client.in_flight() as u64 > WINDOW {
             client.poll(Duration::from_millis(1), &mut take);

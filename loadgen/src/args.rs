@@ -6,6 +6,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use eoslab_core::StreamSpec;
 use eoslab_runtime::args::ArgsError;
 use eoslab_runtime::kafka::{KafkaConfigError, client_config, client_config_with};
+use eoslab_runtime::quota::STATISTICS_INTERVAL_MS;
 use eoslab_runtime::slot::SlotSource;
 use eoslab_runtime::{KafkaArgs, LogArgs, PodArgs, StreamArgs};
 use rdkafka::ClientConfig;
@@ -459,6 +460,7 @@ impl LoadArgs {
         let queue_kbytes = (u64::from(self.queue_mib) << 11).max(window * u64::from(message_size) / 512);
         vec![
             ("client.id", "eoslab-loadgen".into()),
+            ("statistics.interval.ms", STATISTICS_INTERVAL_MS.into()),
             ("acks", self.acks.as_property().into()),
             ("enable.idempotence", idempotence.to_string()),
             // More would let a retry overtake its successors.

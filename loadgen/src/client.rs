@@ -62,7 +62,7 @@ pub struct Delivery<'a> {
     pub partition: u32,
     /// The record's value.
     pub payload: &'a [u8],
-    /// When it was sent, as given with the record.
+    /// When it was sent, as given with the records.
     pub sent_at_us: u64,
     /// What became of it.
     pub outcome: Outcome,
@@ -72,6 +72,8 @@ pub struct Delivery<'a> {
 pub enum Event<'a> {
     /// Delivery reports.
     Deliveries(Deliveries<'a>),
+    /// Statistics, as the JSON that librdkafka writes.
+    Statistics(&'a [u8]),
     /// The client cannot go on and must be rebuilt.
     Fatal(String),
     /// A passing error, for the log.
@@ -140,9 +142,9 @@ impl Client {
         self.in_flight
     }
 
-    /// Hands records of one partition over. Those that are taken are always the first ones: the
+    /// Hands records of one partition over, at the given time. Those that are taken are always the first ones: the
     /// records are of one size, and librdkafka refuses all that follow once its queue is full.
-    pub fn produce(&mut self, partition: u32, records: &Records) -> Produced {
+    pub fn produce(&mut self, partition: u32, records: &Records, sent_at_us: u64) -> Produced {
         self.messages.clear();
         for record in records.iter() {
             self.messages.push(sys::rd_kafka_message_t {
@@ -154,7 +156,7 @@ impl Client {
                 key: record.key.as_ptr() as *mut c_void,
                 key_len: record.key.len(),
                 offset: 0,
-                _private: record.sent_at_us as usize as *mut c_void,
+                _private: sent_at_us as usize as *mut c_void,
             });
         }
         let count = self.messages.len();
@@ -196,6 +198,7 @@ impl Client {
                 drop(event);
                 self.in_flight = self.in_flight.saturating_sub(reported);
             }
+            sys::RD_KAFKA_EVENT_STATS => handle(Event::Statistics(event.statistics())),
             sys::RD_KAFKA_EVENT_ERROR => handle(self.error_event(&event)),
             _ => {}
         }
@@ -330,6 +333,20 @@ impl EventHandle {
         }
         Deliveries {
             messages: reports.iter(),
+        }
+    }
+}
+
+impl EventHandle {
+    fn statistics(&self) -> &[u8] {
+        // SAFETY: the event is valid and one of statistics; its text lives as long as the event.
+        unsafe {
+            let text = sys::rd_kafka_event_stats(self.0.as_ptr());
+            if text.is_null() {
+                &[]
+            } else {
+                CStr::from_ptr(text).to_bytes()
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use eoslab_core::Event as WireEvent;
 use eoslab_runtime::clock::Clock;
+use eoslab_runtime::quota::held_back_us;
 use rdkafka::types::RDKafkaErrorCode;
 use tracing::warn;
 
@@ -83,6 +84,7 @@ impl Desk {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Deliveries(deliveries) => self.book(deliveries),
+            Event::Statistics(statistics) => self.progress.lock().quota_us += held_back_us(statistics),
             Event::Fatal(why) => self.broken = Some(why),
             Event::Error(error) => {
                 if self.logged.is_none_or(|at| at.elapsed() >= ERROR_LOG_INTERVAL) {

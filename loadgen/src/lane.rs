@@ -1,8 +1,8 @@
 //! The sending side of one partition: what is admitted, what is handed to the client, what is resolved.
 //!
-//! An event is *admitted* when it is due and the queue has room; that is its actual send, and what a stream can tell
-//! again at any time needs no memory to wait in. It is *handed over* to the client in batches, and *resolved* by its
-//! delivery report.
+//! An event is *admitted* when it is due and the queue has room, which is what lateness is told by; what a stream can tell
+//! again at any time needs no memory to wait in. It is *handed over* to the client in batches, which is its actual send,
+//! and *resolved* by its delivery report.
 
 use std::collections::VecDeque;
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use eoslab_core::report::ProducerState;
 use eoslab_core::{Layout, StreamError};
 use eoslab_runtime::clock::Clock;
-use eoslab_runtime::cpu::process_cpu_us;
 use eoslab_runtime::exit::Exit;
 use eoslab_runtime::http;
+use eoslab_runtime::kafka::shown;
 use eoslab_runtime::slot::{
     self, Annotations, MEASURE_FROM_ANNOTATION, START_AT_ANNOTATION, SlotError, SlotHandle, annotation_us,
 };
 use eoslab_runtime::tail::{TailError, Tails};
+use eoslab_runtime::usage::process_cpu_us;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -76,7 +77,12 @@ pub enum RunError {
 pub async fn run(settings: Settings, listener: TcpListener, shutdown: CancellationToken) -> Result<Exit, RunError> {
     let clock = Clock::start();
     let incarnation = settings.pod.incarnation(clock.started_at_us());
-    let state = Arc::new(State::new(clock, settings.run_id.clone(), incarnation));
+    let state = Arc::new(State::new(
+        clock,
+        settings.run_id.clone(),
+        incarnation,
+        shown(&settings.producer_config),
+    ));
     let server_stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, http::router(state.clone()), server_stop.clone()));
     let _stop_server = server_stop.clone().drop_guard();

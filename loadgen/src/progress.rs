@@ -134,6 +134,8 @@ pub struct Progress {
     pub sent: u64,
     /// Time spent waiting because the queue was full, microseconds.
     pub queue_full_us: u64,
+    /// Time that a broker held the connection back by a quota, microseconds.
+    pub quota_us: u64,
     /// Times the client was rebuilt.
     pub client_rebuilds: u64,
     /// Events admitted whose outcome is open.
@@ -159,6 +161,7 @@ impl Progress {
     pub fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.queue_full_us += other.queue_full_us;
+        self.quota_us += other.quota_us;
         self.client_rebuilds += other.client_rebuilds;
         self.open += other.open;
         self.lateness.merge(&other.lateness);

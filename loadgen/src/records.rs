@@ -15,7 +15,6 @@ pub struct Records {
     capacity: usize,
     draws: Vec<Draw>,
     keys: Vec<Key>,
-    sent_at_us: Vec<u64>,
     payloads: Vec<u8>,
 }
 
@@ -26,8 +25,6 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// The value.
     pub payload: &'a [u8],
-    /// When it was sent, microseconds since the process started.
-    pub sent_at_us: u64,
 }
 
 impl Records {
@@ -46,7 +43,6 @@ impl Records {
             capacity,
             draws: vec![nothing; capacity],
             keys: Vec::with_capacity(capacity),
-            sent_at_us: Vec::with_capacity(capacity),
             payloads: vec![0; capacity * message_size.max(HEADER_LEN)],
         }
     }
@@ -56,25 +52,15 @@ impl Records {
         self.capacity
     }
 
-    /// Replaces the contents with the events `first_seq..first_seq + count`, at most [`Self::capacity`], which were sent
-    /// at the given times, each with the timestamp that `ts_us` gives for its seq and its time.
-    pub fn fill(
-        &mut self,
-        stream: &PartitionStream,
-        first_seq: u64,
-        count: usize,
-        ts_us: impl Fn(u64, u64) -> i64,
-        sent_at_us: impl Iterator<Item = u64>,
-    ) {
-        self.sent_at_us.clear();
-        self.sent_at_us.extend(sent_at_us.take(count.min(self.capacity)));
-        let draws = &mut self.draws[..self.sent_at_us.len()];
+    /// Replaces the contents with the events from `first_seq` on, `count` or [`Self::capacity`] of them, whichever is
+    /// less, with these timestamps, of which there are as many.
+    pub fn fill(&mut self, stream: &PartitionStream, first_seq: u64, count: usize, ts_us: impl Iterator<Item = i64>) {
+        let draws = &mut self.draws[..count.min(self.capacity)];
         stream.fill(first_seq, draws);
         self.keys.clear();
         let payloads = self.payloads.chunks_exact_mut(self.message_size);
-        for (((draw, payload), sent_at_us), seq) in draws.iter().zip(payloads).zip(&self.sent_at_us).zip(first_seq..) {
+        for (((draw, payload), ts_us), seq) in draws.iter().zip(payloads).zip(ts_us).zip(first_seq..) {
             self.keys.push(Key::new(draw.account_id, draw.salt));
-            let ts_us = ts_us(seq, *sent_at_us);
             Event {
                 account_id: draw.account_id,
                 amount: draw.amount,
@@ -89,14 +75,9 @@ impl Records {
     /// The records in their order.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         let payloads = self.payloads.chunks_exact(self.message_size);
-        self.keys
-            .iter()
-            .zip(payloads)
-            .zip(&self.sent_at_us)
-            .map(|((key, payload), sent_at_us)| Record {
-                key: key.as_bytes(),
-                payload,
-                sent_at_us: *sent_at_us,
-            })
+        self.keys.iter().zip(payloads).map(|(key, payload)| Record {
+            key: key.as_bytes(),
+            payload,
+        })
     }
 }

@@ -1,12 +1,13 @@
 //! What the pod publishes: `/report`, `/metrics`, `/readyz` and its log lines, all from one snapshot.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use eoslab_core::report::{Member, ProducerReport, ProducerState};
 use eoslab_runtime::clock::Clock;
-use eoslab_runtime::cpu::process_cpu_us;
 use eoslab_runtime::http::PodState;
 use eoslab_runtime::metrics::{Families, Labels, names};
+use eoslab_runtime::usage::{process_cpu_us, resource_use};
 
 use crate::metrics;
 use crate::progress::{LaneProgress, Progress, SharedProgress};
@@ -25,6 +26,7 @@ pub struct State {
 struct Phase {
     state: ProducerState,
     member: Member,
+    client_config: BTreeMap<String, String>,
     layout_digest: u64,
     target_rate: Option<f64>,
     problem: Option<String>,
@@ -33,7 +35,7 @@ struct Phase {
 
 impl State {
     /// A pod that prepares itself. The slot follows with [`Self::set_slot`].
-    pub fn new(clock: Clock, run_id: String, incarnation: String) -> Self {
+    pub fn new(clock: Clock, run_id: String, incarnation: String, client_config: BTreeMap<String, String>) -> Self {
         let member = Member {
             run_id,
             slot: 0,
@@ -42,6 +44,7 @@ impl State {
         };
         let phase = Phase {
             member,
+            client_config,
             ..Phase::default()
         };
         Self {
@@ -115,7 +118,9 @@ impl State {
             sent: progress.sent,
             queue_full_us: progress.queue_full_us,
             client_rebuilds: progress.client_rebuilds,
-            cpu_us: process_cpu_us(),
+            quota_us: progress.quota_us,
+            client_config: phase.client_config,
+            usage: resource_use(),
             lateness: progress.lateness,
             response: progress.response,
             service: progress.service,
@@ -180,6 +185,11 @@ impl PodState for State {
                 progress.queue_full_us as f64 / 1e6,
             )
             .counter(
+                names::QUOTA_SECONDS_TOTAL,
+                names::QUOTA_HELP,
+                progress.quota_us as f64 / 1e6,
+            )
+            .counter(
                 names::CPU_SECONDS_TOTAL,
                 metrics::CPU_HELP,
                 process_cpu_us() as f64 / 1e6,
@@ -196,5 +206,20 @@ impl PodState for State {
             .gauges(metrics::NEXT_SEQ, metrics::NEXT_SEQ_HELP, next_seqs)
             .latencies(metrics::LATENCY, metrics::LATENCY_HELP, bases)
             .encode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_metrics_is_what_a_producer_exports() -> Result<(), String> {
+        let clock = Clock::start();
+        let state = State::new(clock, "run".to_owned(), "pod/uid/1".to_owned(), BTreeMap::new());
+        state.set_stream(7, Some(100.0));
+        state.set_progress(Vec::new(), vec![LaneProgress::new(0, 0, Some(0), None)]);
+        let exported = state.metrics().map_err(|error| error.to_string())?;
+        eoslab_runtime::metrics_table::check("loadgen", &exported)
     }
 }

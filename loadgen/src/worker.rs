@@ -254,21 +254,17 @@ impl Worker {
         let Track { stream, lane } = &mut self.tracks[index];
         let (first, schedule) = (lane.handed_seq(), lane.schedule());
         match self.pace {
-            Pace::Open => self.records.fill(
-                stream,
-                first,
-                count,
-                |seq, _| schedule.due_at(seq),
-                lane.admitted_at_us(count),
-            ),
+            Pace::Open => {
+                let due_us = (first..).map(|seq| schedule.due_at(seq));
+                self.records.fill(stream, first, count, due_us);
+            }
             Pace::Closed { .. } => {
                 let started_at_us = self.clock.started_at_us();
-                let sent = |_, at_us: u64| started_at_us + at_us as i64;
-                self.records
-                    .fill(stream, first, count, sent, lane.admitted_at_us(count));
+                let admitted_us = lane.admitted_at_us(count).map(|at_us| started_at_us + at_us as i64);
+                self.records.fill(stream, first, count, admitted_us);
             }
         }
-        let produced = client.produce(stream.partition(), &self.records);
+        let produced = client.produce(stream.partition(), &self.records, self.clock.elapsed_us());
         lane.hand_over(produced.accepted as u64);
         let mut progress = self.progress.lock();
         progress.lanes[index].next_seq = lane.handed_seq();

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::slot::{Holder, SlotSource};
 
-/// Largest message that a stream may have: the broker's default limit is 1 MiB, framing included.
-pub const MESSAGE_SIZE_MAX: u32 = 1_000_000;
+/// Largest message that a stream may have, as `spec.stream.messageSizeBytes`. A topic needs more than that as its
+/// `max.message.bytes`; the operator sets it.
+pub const MESSAGE_SIZE_MAX: u32 = 1 << 20;
 
 /// Arguments that do not fit together; every message names the flag and the fix.
 #[derive(Debug, Error, PartialEq)]
@@ -20,7 +21,7 @@ pub enum ArgsError {
     /// A Lease needs the identity of the pod that holds it.
     #[error("--slot-lease-prefix needs {0}: set it from the downward API (EOSLAB_{1})")]
     HolderIdentity(&'static str, &'static str),
-    /// A message that cannot hold the header, or that no broker accepts by default.
+    /// A message that cannot hold the header, or is larger than any that the operator asks for.
     #[error("--message-size {0} is out of range: give {HEADER_LEN} to {MESSAGE_SIZE_MAX} bytes")]
     MessageSize(u32),
     /// A share of compressible bytes beyond all bytes.

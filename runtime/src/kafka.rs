@@ -1,5 +1,7 @@
 //! The Kafka client configuration: all defaults that the pods share are set here and nowhere else.
 
+use std::collections::BTreeMap;
+
 use rdkafka::ClientConfig;
 use thiserror::Error;
 
@@ -23,7 +25,7 @@ const SHARED_DEFAULTS: [(&str, &str); 12] = [
 ];
 
 /// Properties that eoslab sets itself, and the flag that sets them.
-const OWNED: [(&str, &str); 40] = [
+const OWNED: [(&str, &str); 41] = [
     ("bootstrap.servers", "--bootstrap-servers"),
     ("metadata.broker.list", "--bootstrap-servers"),
     ("acks", "--acks"),
@@ -57,6 +59,7 @@ const OWNED: [(&str, &str); 40] = [
     ("isolation.level", NOT_ADJUSTABLE),
     ("plugin.library.paths", NOT_ADJUSTABLE),
     ("ssl.engine.location", NOT_ADJUSTABLE),
+    ("statistics.interval.ms", NOT_ADJUSTABLE),
     ("transactional.id", NOT_ADJUSTABLE),
     ("partitioner", NOT_ADJUSTABLE),
     ("partitioner_cb", NOT_ADJUSTABLE),
@@ -120,6 +123,12 @@ pub fn client_config_with(args: &KafkaArgs, role: &[(&str, String)]) -> Result<C
         config.set(key, value);
     }
     Ok(config)
+}
+
+/// What a client is configured with, as reports show it: secrets are hidden.
+pub fn shown(config: &ClientConfig) -> BTreeMap<String, String> {
+    let all = config.config_map().into_iter();
+    all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn refuse_owned(key: &str) -> Result<(), KafkaConfigError> {

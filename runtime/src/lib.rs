@@ -5,14 +5,16 @@
 
 pub mod args;
 pub mod clock;
-pub mod cpu;
 pub mod exit;
 pub mod http;
 pub mod kafka;
 pub mod metrics;
+pub mod metrics_table;
+pub mod quota;
 pub mod shutdown;
 pub mod slot;
 pub mod tail;
 pub mod telemetry;
+pub mod usage;
 
 pub use args::{KafkaArgs, LogArgs, PodArgs, StreamArgs};

@@ -11,6 +11,10 @@ pub mod names {
     pub const CPU_SECONDS_TOTAL: &str = "eoslab_cpu_seconds_total";
     /// 1 while the pod is ready.
     pub const READY: &str = "eoslab_ready";
+    /// Time that brokers held back by a quota.
+    pub const QUOTA_SECONDS_TOTAL: &str = "eoslab_quota_seconds_total";
+    /// Help of [`QUOTA_SECONDS_TOTAL`].
+    pub const QUOTA_HELP: &str = "Time that a broker held its connection back by a quota.";
 }
 
 /// Upper bounds of latency buckets, microseconds: 0.5 ms to 60 s.

@@ -114,7 +114,7 @@ fn an_incarnation_names_pod_and_start() {
 fn streams_out_of_range_are_refused_by_flag() {
     for (flags, named) in [
         (["--message-size", "31"], "--message-size"),
-        (["--message-size", "1000001"], "--message-size"),
+        (["--message-size", "1048577"], "--message-size"),
         (["--compressibility-percent", "101"], "--compressibility-percent"),
         (["--salted-accounts", "3"], "--salts"),
         (["--partitions", "0"], "partitions"),

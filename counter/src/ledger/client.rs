@@ -155,31 +155,38 @@ impl Ledger {
                     .extend([(batch.partition, Beside::Pause(pause)), (batch.partition, Beside::Trim)]);
             }
         }
-        if self.notes.is_empty() {
-            return;
-        }
-        let notes: Vec<_> = self.notes.iter().take(PIPELINE_MAX).cloned().collect();
-        match self.send_notes(&notes) {
-            Ok(()) => drop(self.notes.drain(..notes.len())),
-            Err(error) => tracing::debug!(%error, "names and pauses are noted later"),
+        let most = self.notes.len().min(PIPELINE_MAX);
+        let notes: Vec<_> = self.notes.drain(..most).collect();
+        // Each for itself: another Redis may be out, and a pause is noted once.
+        let answers = self.send_notes(&notes);
+        for (note, answer) in notes.into_iter().zip(answers).rev() {
+            if let Err(error) = answer {
+                tracing::debug!(%error, "a name or pause is noted later");
+                self.notes.push_front(note);
+            }
         }
         let old = self.notes.len().saturating_sub(NOTES_MAX);
         self.notes.drain(..old);
     }
 
-    fn send_notes(&mut self, notes: &[(u32, Beside)]) -> Result<(), LedgerError> {
-        let partitions: Vec<u32> = notes.iter().map(|note| note.0).collect();
-        let mut rest = notes.iter();
-        let noted = self.for_each(&partitions, 1, |keys, partition, pipeline| match rest.next() {
-            Some((_, Beside::Member(name))) => {
-                pipeline.texts(&["HSET", &keys.members(partition), &member_id(name).to_string(), name]);
+    /// In one round trip; the answers in the order of the notes.
+    fn send_notes(&mut self, notes: &[(u32, Beside)]) -> Vec<Result<Value, LedgerError>> {
+        self.packed.iter_mut().for_each(Pipeline::clear);
+        for &(partition, ref note) in notes {
+            let shard = self.shard_of(partition);
+            let (keys, pipeline) = (&self.keys, &mut self.packed[shard]);
+            match note {
+                Beside::Member(name) => {
+                    pipeline.texts(&["HSET", &keys.members(partition), &member_id(name).to_string(), name]);
+                }
+                Beside::Pause(pause) => pipeline.texts(&["LPUSH", &keys.pauses(partition), &pause.text()]),
+                Beside::Trim => {
+                    pipeline.texts(&["LTRIM", &keys.pauses(partition), "0", &(PAUSES_MAX - 1).to_string()]);
+                }
             }
-            Some((_, Beside::Pause(pause))) => pipeline.texts(&["LPUSH", &keys.pauses(partition), &pause.text()]),
-            Some((_, Beside::Trim)) | None => {
-                pipeline.texts(&["LTRIM", &keys.pauses(partition), "0", &(PAUSES_MAX - 1).to_string()]);
-            }
-        });
-        noted.map(|_| ())
+        }
+        let sent = self.send_packed();
+        notes.iter().map(|note| self.receive(note.0, &sent)).collect()
     }
 
     /// `commands` commands for each partition, in one round trip for each Redis and some hundred commands. The answers

@@ -11,6 +11,8 @@ pub(super) fn judge_eviction(shard: &str, info: &str) -> Result<Option<String>, 
     let maxmemory = field("maxmemory").and_then(|number| number.parse().ok()).unwrap_or(0);
     match (policy, maxmemory) {
         ("noeviction", _) => Ok(None),
+        // They evict keys with an expiry, and no key of a ledger has one.
+        (policy, _) if policy.starts_with("volatile-") => Ok(None),
         (policy, 0) => Ok(Some(format!(
             "redis {shard} would evict totals ({policy}) if it had a maxmemory"
         ))),
@@ -36,6 +38,7 @@ mod tests {
             Ok(None)
         ));
         assert!(matches!(judge_eviction("r", &info("noeviction", "0")), Ok(None)));
+        assert!(matches!(judge_eviction("r", &info("volatile-lru", "1000")), Ok(None)));
         assert!(matches!(judge_eviction("r", &info("allkeys-lru", "0")), Ok(Some(_))));
         assert!(matches!(
             judge_eviction("r", &info("allkeys-lru", "1000")),

@@ -1,6 +1,6 @@
 //! Everything that reads the ledger, or removes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use eoslab_core::report::Pause;
 use redis::{FromRedisValue, Value, from_redis_value};
@@ -11,6 +11,7 @@ use super::error::LedgerError;
 use super::eviction::judge_eviction;
 use super::pause::{Names, Note};
 use super::resp::Pipeline;
+use super::shard::Shard;
 use super::words::{LEDGER_BYTES, WORDS, Words};
 
 impl Ledger {
@@ -59,7 +60,9 @@ impl Ledger {
         for &partition in partitions {
             let texts: Vec<String> = self.taken(partition, answers.next())?;
             let names = Names::new(self.taken(partition, answers.next())?);
-            for text in texts {
+            // One whose answer was lost may be there twice.
+            let mut told = HashSet::new();
+            for text in texts.into_iter().filter(|text| told.insert(text.clone())) {
                 let note = Note::parse(&text).ok_or_else(|| self.unexpected(partition, "a pause of another form"))?;
                 pauses.push(note.named(partition, &names));
             }
@@ -138,15 +141,9 @@ impl Ledger {
     /// Checks that no Redis would evict totals. Returns what could not be checked or is doubtful, in words.
     pub fn check_eviction(&mut self) -> Result<Vec<String>, LedgerError> {
         let mut doubts = Vec::new();
-        let mut query = Pipeline::default();
-        query.texts(&["INFO", "memory"]);
         for shard in &mut self.shards {
-            let answer = shard.call(&query)?.pop().unwrap_or_default();
-            match shard.checked(answer) {
-                Ok(answer) => {
-                    let text: String = from_redis_value(answer).unwrap_or_default();
-                    doubts.extend(judge_eviction(shard.address(), &text)?);
-                }
+            match info(shard, "memory") {
+                Ok(text) => doubts.extend(judge_eviction(shard.address(), &text)?),
                 Err(error @ LedgerError::Rejected { .. }) => {
                     doubts.push(format!("the eviction policy cannot be read: {error}"));
                 }
@@ -156,8 +153,50 @@ impl Ledger {
         Ok(doubts)
     }
 
+    /// CPU time of the main thread of each Redis, which alone runs commands, us since it was started. An older Redis
+    /// than 7.0 tells only that of all threads.
+    pub fn main_thread_us(&mut self) -> Result<Vec<u64>, LedgerError> {
+        let shards = self.shards.iter_mut();
+        shards.map(|shard| Ok(main_thread_us(&info(shard, "cpu")?))).collect()
+    }
+
     fn taken<T: FromRedisValue>(&self, partition: u32, answer: Option<Value>) -> Result<T, LedgerError> {
         let value = answer.and_then(|answer| from_redis_value(answer).ok());
         value.ok_or_else(|| self.unexpected(partition, "a value of another form"))
+    }
+}
+
+/// A section of what a Redis says of itself.
+fn info(shard: &mut Shard, section: &str) -> Result<String, LedgerError> {
+    let mut query = Pipeline::default();
+    query.texts(&["INFO", section]);
+    let answer = shard.call(&query)?.pop().unwrap_or_default();
+    Ok(from_redis_value(shard.checked(answer)?).unwrap_or_default())
+}
+
+fn main_thread_us(info: &str) -> u64 {
+    let seconds = |name: &str| -> Option<f64> {
+        let value = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        value.trim().parse().ok()
+    };
+    let of =
+        |kind: &str| seconds(&format!("used_cpu_{kind}_main_thread")).or_else(|| seconds(&format!("used_cpu_{kind}")));
+    let used = of("user").unwrap_or(0.0) + of("sys").unwrap_or(0.0);
+    (used * 1e6) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_thread_is_what_counts_where_redis_tells_it() {
+        let old = "# CPU\r\nused_cpu_sys:1.5\r\nused_cpu_user:2.25\r\n";
+        assert_eq!(main_thread_us(old), 3_750_000);
+        let new = format!("{old}used_cpu_sys_main_thread:0.5\r\nused_cpu_user_main_thread:1.0\r\n");
+        assert_eq!(main_thread_us(&new), 1_500_000);
+        assert_eq!(main_thread_us(""), 0);
     }
 }

@@ -7,7 +7,7 @@ use super::entry::LedgerEntry;
 /// Words in front of the first account's total.
 pub(super) const WORDS: u32 = 16;
 /// The same in bytes.
-pub(super) const LEDGER_BYTES: usize = WORDS as usize * 8;
+pub(crate) const LEDGER_BYTES: usize = WORDS as usize * 8;
 
 /// Number of each word; `apply.lua` writes word 5, the time, by itself.
 pub(super) const NEXT_OFFSET: u32 = 0;

@@ -4,6 +4,7 @@ use rdkafka::ClientConfig;
 
 use eoslab_runtime::KafkaArgs;
 use eoslab_runtime::kafka::{KafkaConfigError, client_config_with};
+use eoslab_runtime::quota::STATISTICS_INTERVAL_MS;
 
 use crate::args::{ConsumerArgs, Protocol};
 use crate::ledger::Mode;
@@ -26,6 +27,7 @@ fn properties(args: &ConsumerArgs, member: &str) -> Vec<(&'static str, String)> 
     };
     let mut properties = vec![
         ("client.id", member.to_owned()),
+        ("statistics.interval.ms", STATISTICS_INTERVAL_MS.to_owned()),
         ("group.id", args.group_id.clone()),
         ("max.poll.interval.ms", "300000".to_owned()),
         ("enable.auto.commit", "false".to_owned()),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eoslab_runtime::cpu::process_cpu_us;
 use eoslab_runtime::slot::Annotations;
+use eoslab_runtime::usage::process_cpu_us;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::context::{CounterConsumer, CounterContext, SharedCore, flush_until};
-use super::engine::{Seek, Which};
+use super::engine::{Flushed, Seek, Which};
 use super::error::RunError;
 use super::outage::Outage;
 use super::round::Rounds;
@@ -29,6 +29,8 @@ const POLL_MAX: Duration = Duration::from_millis(50);
 const DRAIN_MAX: usize = 1_000;
 /// How long Redis may be asked again before the thread looks at the stop signal.
 const OUTAGE_RETRY: Duration = Duration::from_millis(20);
+/// Between two looks at what the ledger holds of partitions that have nothing to apply.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the last batches may take when the process is asked to stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the commit before the end may take.
@@ -88,6 +90,7 @@ pub(super) struct Member {
     pub(super) outage: Option<Outage>,
     /// Seeks that the client would not take yet.
     pub(super) pending_seeks: BTreeMap<u32, i64>,
+    checked_at: Instant,
     first_record_at: Option<Instant>,
     last_applied_at: Instant,
 }
@@ -125,6 +128,7 @@ fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
         shared: deps.shared.clone(),
         outage: None,
         pending_seeks: BTreeMap::new(),
+        checked_at: Instant::now(),
         first_record_at: None,
         last_applied_at: Instant::now(),
     };
@@ -149,13 +153,17 @@ impl Member {
         while !deps.is_stopped() {
             match &self.outage {
                 // What was read is kept, what was not waits in the client: nothing has to be read again.
-                Some(outage) if !outage.paused => std::thread::sleep(OUTAGE_RETRY),
+                Some(outage) if !outage.paused => {
+                    std::thread::sleep(OUTAGE_RETRY);
+                    self.note_waited(OUTAGE_RETRY);
+                }
                 _ => self.poll()?,
             }
             if let Some(failure) = self.consumer.context().core().failure.take() {
                 return Err(failure);
             }
             self.apply(Which::Ripe(Instant::now()))?;
+            self.check_ledger()?;
             self.retry_seeks();
             if rounds.run_if_due(self)? {
                 break;
@@ -169,13 +177,13 @@ impl Member {
         let mut timeout = self.poll_timeout();
         let mut now = Instant::now();
         for taken in 0..DRAIN_MAX {
-            let Some(polled) = self.consumer.poll(timeout) else {
-                break;
-            };
+            let polled = self.consumer.poll(timeout);
             if taken == 0 {
                 timeout = Duration::ZERO;
-                now = Instant::now();
+                let asked_at = std::mem::replace(&mut now, Instant::now());
+                self.note_waited(now - asked_at);
             }
+            let Some(polled) = polled else { break };
             let (seek, full) = match polled {
                 Ok(record) => {
                     self.first_record_at.get_or_insert(now);
@@ -194,6 +202,17 @@ impl Member {
             }
         }
         Ok(())
+    }
+
+    /// Time in which there was nothing to do: it is Kafka's, or Redis's while that takes nothing.
+    fn note_waited(&self, waited: Duration) {
+        let mut core = self.consumer.context().core();
+        let report = &mut core.engine.stats().report;
+        let waited_us = match self.outage {
+            Some(_) => &mut report.redis_us,
+            None => &mut report.idle_us,
+        };
+        *waited_us += waited.as_micros() as u64;
     }
 
     fn poll_timeout(&self) -> Duration {
@@ -223,6 +242,20 @@ impl Member {
     /// Applies batches, and goes where the ledger says.
     pub(super) fn apply(&mut self, which: Which<'_>) -> Result<(), RunError> {
         let flushed = self.consumer.context().core().engine.flush(which);
+        self.follow(flushed)
+    }
+
+    /// Looks once a second whether Redis still has what it took.
+    fn check_ledger(&mut self) -> Result<(), RunError> {
+        if self.checked_at.elapsed() < CHECK_INTERVAL {
+            return Ok(());
+        }
+        self.checked_at = Instant::now();
+        let checked = self.consumer.context().core().engine.check();
+        self.follow(checked)
+    }
+
+    fn follow(&mut self, flushed: Flushed) -> Result<(), RunError> {
         for seek in &flushed.seeks {
             self.seek(*seek);
         }
@@ -232,7 +265,8 @@ impl Member {
         match flushed.failed {
             Some(error) if error.is_transient() => self.note_outage(&error),
             Some(error) => return Err(error.into()),
-            None => self.end_outage(),
+            None if flushed.answered => self.end_outage(),
+            None => {}
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use eoslab_runtime::quota::held_back_us;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
@@ -38,7 +39,7 @@ pub type SharedCore = Arc<Mutex<Core>>;
 pub struct Core {
     /// The counter itself.
     pub engine: Engine,
-    /// Whether an assignment was ever received, be it an empty one.
+    /// Whether an assignment was received, be it an empty one, and not lost since.
     pub assigned: bool,
     /// Whether the group refuses this member's id, as it holds it for the last process that had it.
     id_held: bool,
@@ -68,6 +69,9 @@ impl Core {
 
     /// What the group has not given yet.
     pub fn missing(&self) -> Option<&'static str> {
+        if self.pending.is_some() {
+            return Some("an assignment waits for redis");
+        }
         match (self.assigned, self.id_held) {
             (true, _) => None,
             (false, true) => Some(ID_HELD),
@@ -209,6 +213,15 @@ impl CounterContext {
             }
         }
         core.engine.drop_partitions(&partitions);
+        if lost {
+            core.assigned = false;
+        }
+        // The client keeps a partition paused, also when it comes back.
+        if core.paused
+            && let Err(error) = consumer.resume(list)
+        {
+            warn!(?partitions, %error, "partitions cannot be resumed");
+        }
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             _ => consumer.unassign(),
@@ -269,8 +282,9 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<u32> {
 }
 
 impl ClientContext for CounterContext {
-    /// Statistics are for those who ask librdkafka for them; nothing here reads them.
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.core().engine.stats().report.quota_us += held_back_us(statistics);
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
         debug!(%error, reason, "kafka client");

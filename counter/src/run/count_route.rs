@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 32;
 pub struct Counts {
     ledger: Mutex<Ledger>,
     checker: OnceLock<Arc<Checker>>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
 }
 
 /// One account's total.
@@ -46,7 +46,7 @@ struct Part {
 impl Counts {
     /// Reads from `ledger`, once it is told where accounts are.
     pub fn new(ledger: Ledger) -> Arc<Self> {
-        let waiting = Semaphore::new(WAITING_MAX);
+        let waiting = Arc::new(Semaphore::new(WAITING_MAX));
         Arc::new(Self {
             ledger: Mutex::new(ledger),
             checker: OnceLock::new(),
@@ -100,14 +100,19 @@ async fn count(State(counts): State<Arc<Counts>>, Path(account_id): Path<String>
     let Some(checker) = counts.checker.get().cloned() else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "the accounts are still being laid out");
     };
-    let Ok(_permit) = counts.waiting.try_acquire() else {
+    let Ok(permit) = counts.waiting.clone().try_acquire_owned() else {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many requests are waiting for redis",
         );
     };
     let reader = counts.clone();
-    match spawn_blocking(move || reader.read(&checker, account_id)).await {
+    // The thread waits on, also for a client that has gone.
+    let read = move || {
+        let _permit = permit;
+        reader.read(&checker, account_id)
+    };
+    match spawn_blocking(read).await {
         Ok(Ok(count)) if count.total != 0 => Json(count).into_response(),
         Ok(Ok(_)) => refuse(StatusCode::NOT_FOUND, "no event of this account has been counted"),
         Ok(Err(error)) => refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),

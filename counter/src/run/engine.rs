@@ -1,7 +1,10 @@
 //! The counter without Kafka: takes records, applies batches to the ledger, and says where to read on.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use eoslab_runtime::clock::Clock;
@@ -9,7 +12,7 @@ use tracing::{info, warn};
 
 use super::stats::Stats;
 use crate::count::{Checker, NUMBER_MAX, Next, PartitionState, Position, RecordView, Taken};
-use crate::ledger::{ApplyReply, Ledger, LedgerError, Mode, Outcome, Writer, decide};
+use crate::ledger::{ApplyReply, Ledger, LedgerEntry, LedgerError, Mode, Outcome, Writer, decide};
 
 /// When a batch is closed.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,8 @@ pub struct Flushed {
     pub seeks: Vec<Seek>,
     /// Why some batches are still waiting; the gravest error if there were several.
     pub failed: Option<LedgerError>,
+    /// Whether Redis took or told something, or nothing is held that it could be asked about.
+    pub answered: bool,
 }
 
 struct Held {
@@ -259,21 +264,26 @@ impl Engine {
             }
         }
         if batches.is_empty() {
+            self.in_flight.store(0, Relaxed);
             return Flushed::default();
         }
         let sent: Vec<_> = batches
             .iter()
             .map(|batch| (batch.partition, batch.expected_offset, batch.offset))
             .collect();
-        self.in_flight.store(sent.len() as u64, Ordering::Relaxed);
+        self.in_flight.store(sent.len() as u64, Relaxed);
         let started = Instant::now();
         let results = self.ledger.apply(&self.writer, &batches);
         self.stats.report.redis_us += started.elapsed().as_micros() as u64;
+        let is_sent = |result: &Result<_, _>| !matches!(result, Err(LedgerError::BackingOff { .. }));
+        self.stats.report.redis_calls += u64::from(results.iter().any(is_sent));
         let unanswered = results.iter().filter(|result| result.is_err()).count();
-        self.in_flight.store(unanswered as u64, Ordering::Relaxed);
+        self.in_flight.store(unanswered as u64, Relaxed);
         let now_us = self.clock.now_us();
         let mut flushed = Flushed::default();
+        let mut failures = BTreeSet::new();
         for ((partition, expected, offset), result) in sent.into_iter().zip(results) {
+            flushed.answered |= result.is_ok();
             let settled =
                 result.and_then(|reply| self.settle(partition, decide(expected, offset, &reply), &reply, now_us));
             match settled {
@@ -281,10 +291,62 @@ impl Engine {
                     flushed.applied += usize::from(next.is_none());
                     flushed.seeks.extend(next);
                 }
-                Err(error) => self.note_failure(partition, error, &mut flushed),
+                Err(error) => {
+                    // One call, however many batches were in it.
+                    if failures.insert(error.label()) {
+                        self.note_error(&error);
+                    }
+                    self.note_failure(partition, error, &mut flushed);
+                }
             }
         }
         flushed
+    }
+
+    /// Compares the ledger with what it is believed to hold of partitions that have nothing to apply: what Redis lost of
+    /// them shows nowhere else.
+    pub fn check(&mut self) -> Flushed {
+        let idle = self.each().filter(|(_, held)| held.state.batch().records() == 0);
+        let idle: Vec<u32> = idle.map(|(partition, _)| partition).collect();
+        let mut flushed = Flushed::default();
+        if idle.is_empty() {
+            flushed.answered = self.each().next().is_none();
+            return flushed;
+        }
+        let started = Instant::now();
+        let read = self.ledger.read(&idle);
+        self.stats.report.redis_us += started.elapsed().as_micros() as u64;
+        match read {
+            Ok(entries) => {
+                flushed.answered = true;
+                flushed.seeks = entries.iter().filter_map(|entry| self.compare(entry)).collect();
+            }
+            Err(error) => {
+                self.note_error(&error);
+                flushed.failed = Some(error);
+            }
+        }
+        flushed
+    }
+
+    /// Where to read on, if the ledger of a partition without a batch is elsewhere. At-least-once goes by the group.
+    fn compare(&mut self, entry: &LedgerEntry) -> Option<Seek> {
+        let held = self.partitions[entry.partition as usize].as_ref()?;
+        let outcome = match entry.offset.cmp(&held.state.applied().offset) {
+            _ if self.writer.mode == Mode::AtLeastOnce => return None,
+            Ordering::Equal => return None,
+            Ordering::Less => Outcome::Behind,
+            Ordering::Greater => Outcome::Ahead,
+        };
+        let reply = ApplyReply {
+            applied: false,
+            offset: entry.offset,
+            seq: entry.seq,
+            mine: false,
+            pause_us: 0,
+        };
+        self.settle(entry.partition, outcome, &reply, self.clock.now_us())
+            .ok()?
     }
 
     fn settle(
@@ -338,7 +400,6 @@ impl Engine {
     }
 
     fn note_failure(&mut self, partition: u32, error: LedgerError, flushed: &mut Flushed) {
-        self.note_error(&error);
         if error.is_ambiguous()
             && let Some(held) = self.partitions[partition as usize].as_mut()
         {
@@ -350,7 +411,10 @@ impl Engine {
     }
 
     fn note_error(&mut self, error: &LedgerError) {
-        *self.stats.ledger_errors.entry(error.label()).or_default() += 1;
+        // Nothing was called.
+        if !matches!(error, LedgerError::BackingOff { .. }) {
+            *self.stats.ledger_errors.entry(error.label()).or_default() += 1;
+        }
     }
 
     fn each(&self) -> impl Iterator<Item = (u32, &Held)> {

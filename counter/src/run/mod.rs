@@ -19,6 +19,7 @@ use std::time::Duration;
 use eoslab_core::report::{CounterReport, Member};
 use eoslab_core::{Layout, StreamSpec};
 use eoslab_runtime::clock::system_now_us;
+use eoslab_runtime::kafka::shown;
 use eoslab_runtime::{http, slot};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
@@ -93,9 +94,13 @@ async fn work(
     let mut engine = Engine::new(writer, args.limits(), ledger, checker);
     engine.show_in_flight(shared.in_flight());
     engine.set_measure_from(args.measure_from_us);
-    engine.stats().report = first_report(args, slot.index(), layout_digest);
+    let config = consumer_config(&args.kafka, &args.consumer, &name)?;
+    engine.stats().report = CounterReport {
+        client_config: shown(&config),
+        ..first_report(args, slot.index(), layout_digest)
+    };
     let deps = consume::ConsumeDeps {
-        config: consumer_config(&args.kafka, &args.consumer, &name)?,
+        config,
         topic: args.kafka.topic.clone(),
         partitions: spec.partitions,
         core: Arc::new(Mutex::new(context::Core::new(engine))),

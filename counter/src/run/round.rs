@@ -27,7 +27,6 @@ pub(super) struct Rounds {
     rate_at: Instant,
     rate_applied: u64,
     rate: f64,
-    published: Option<(u64, u64, u64)>,
 }
 
 impl Rounds {
@@ -49,7 +48,6 @@ impl Rounds {
             rate_at: now,
             rate_applied: applied,
             rate: 0.0,
-            published: None,
         }
     }
 
@@ -73,7 +71,7 @@ impl Rounds {
         self.at_end(member)
     }
 
-    /// Shows the numbers as they are now; the costly copy is made only if there is something new.
+    /// Shows the numbers as they are now.
     pub fn publish(&mut self, member: &Member) {
         let context = member.consumer.context();
         let mut core = context.core();
@@ -84,15 +82,11 @@ impl Rounds {
             self.rate = (applied - self.rate_applied) as f64 / elapsed.as_secs_f64();
             (self.rate_at, self.rate_applied) = (Instant::now(), applied);
         }
-        let news = (stats.received, applied, stats.report.rebalances);
-        if self.published != Some(news) {
-            self.published = Some(news);
-            member.shared.publish(Snapshot {
-                report: stats.report(),
-                received: stats.received,
-                latencies: stats.latencies.clone(),
-            });
-        }
+        member.shared.publish(Snapshot {
+            report: stats.report(),
+            received: stats.received,
+            latencies: stats.latencies.clone(),
+        });
         member
             .shared
             .publish_gauges(lag, self.rate, stats.ledger_errors.clone());

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eoslab_core::report::CounterReport;
-use eoslab_runtime::cpu::process_cpu_us;
 use eoslab_runtime::http::PodState;
 use eoslab_runtime::metrics::{Families, LatencyBuckets, Metrics, names};
+use eoslab_runtime::usage::{process_cpu_us, resource_use};
 
 /// Longest time between two rounds of the consumer's loop of a process that is alive, us.
 const LOOP_SILENCE_MAX_US: i64 = 60_000_000;
@@ -102,7 +102,7 @@ impl Shared {
     fn report_now(&self) -> CounterReport {
         let mut report = lock(&self.snapshot).report.clone();
         report.in_flight_batches = self.in_flight.load(Ordering::Relaxed);
-        report.cpu_us = process_cpu_us();
+        report.usage = resource_use();
         report
     }
 
@@ -189,6 +189,21 @@ impl Shared {
                 "eoslab_ledger_seconds_total",
                 "Time spent in calls of the ledger",
                 report.redis_us as f64 / 1e6,
+            )
+            .counter(
+                "eoslab_ledger_calls_total",
+                "Calls of the ledger, each with a batch of every partition that had one",
+                report.redis_calls as f64,
+            )
+            .counter(
+                "eoslab_idle_seconds_total",
+                "Time spent waiting for records",
+                report.idle_us as f64 / 1e6,
+            )
+            .counter(
+                names::QUOTA_SECONDS_TOTAL,
+                names::QUOTA_HELP,
+                report.quota_us as f64 / 1e6,
             )
             .counter(
                 "eoslab_rebalances_total",
@@ -278,6 +293,14 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn the_table_of_metrics_is_what_a_counter_exports() -> Result<(), String> {
+        let shared = Shared::default();
+        shared.publish_gauges(vec![(4, 9)], 3.5, BTreeMap::from([("connect", 2)]));
+        let exported = shared.metrics().map_err(|error| error.to_string())?;
+        eoslab_runtime::metrics_table::check("counter", &exported)
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub fn lags(consumer: &CounterConsumer, topic: &str, applied: &[(u32, Position)]
         return Vec::new();
     };
     let lag = |&(partition, position): &(u32, Position)| {
+        // At-least-once does not know what it has not read.
+        if position.offset < 0 && position.seq.is_none() {
+            return None;
+        }
         let end = known_end(consumer, &topic, partition)?;
         Some((partition, u64::try_from(end - (position.offset + 1)).unwrap_or(0)))
     };

@@ -98,3 +98,15 @@ impl PodState for Progress {
             .encode()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_metrics_is_what_a_verification_exports() -> Result<(), String> {
+        let progress = Progress::new(&[1], CancellationToken::new());
+        let exported = progress.metrics().map_err(|error| error.to_string())?;
+        eoslab_runtime::metrics_table::check("verify", &exported)
+    }
+}

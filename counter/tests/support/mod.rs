@@ -239,6 +239,20 @@ impl Member<'_> {
         }
     }
 
+    /// Asks Redis what it still has, and goes where the ledger says.
+    pub fn check_patiently(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let checked = self.engine.check();
+            for seek in &checked.seeks {
+                self.next[seek.partition as usize] = seek.offset;
+            }
+            let Some(failed) = checked.failed else { return };
+            assert!(failed.is_transient() && Instant::now() < deadline, "{failed}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// [`Self::drain`] after an outage, which only the next call of Redis notices.
     pub fn drain_patiently(&mut self) {
         self.drain_by(Self::flush_patiently);
