@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 use eoslab_runtime::LogArgs;
 
 use crate::build::Image;
@@ -35,7 +35,10 @@ pub struct Args {
     /// When nodes pull that image.
     #[arg(long, env = "EOSLAB_IMAGE_PULL_POLICY", value_enum, default_value = "IfNotPresent")]
     pub image_pull_policy: PullPolicy,
-    /// Address of /healthz, /readyz and /metrics; port 0 takes a free one.
+    /// Whether to export kafka_consumergroup_lag; `false` where an exporter gives it already.
+    #[arg(long, env = "EOSLAB_CONSUMERGROUP_LAG", action = ArgAction::Set, default_value_t = true)]
+    pub consumergroup_lag: bool,
+    /// Address of /healthz, /readyz, /metrics and /targets; port 0 takes a free one.
     #[arg(long, env = "EOSLAB_LISTEN", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)))]
     pub listen: SocketAddr,
     /// Log.

@@ -14,11 +14,11 @@ use tracing::{info, warn};
 
 use crate::apply::{delete, set_finalizer};
 use crate::context::Context;
-use crate::dereference::redis_urls;
 use crate::error::Error;
 use crate::events::{self, Note};
 use crate::names::{FINALIZER, Role, key};
 use crate::plan::Plan;
+use crate::redis_urls::redis_urls;
 use crate::seen::pods::PodView;
 use crate::seen::topic::Cause;
 

@@ -25,6 +25,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Image of the load pods.
     pub image: Image,
+    /// Git revision that the operator was built from; empty where the build did not say.
+    pub git_revision: &'static str,
     /// Metrics of the operator.
     pub metrics: Metrics,
     /// Every LoadTest of the watched namespaces.
@@ -46,6 +48,7 @@ impl Context {
             client,
             outside,
             image,
+            git_revision: "",
             metrics,
             loadtests: Vec::new(),
             now_us: system_now_us,

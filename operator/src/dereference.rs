@@ -1,15 +1,13 @@
 //! First step: everything that the phase needs is looked at. All I/O that reads is here.
 
-use std::collections::BTreeMap;
-
-use eoslab_api::{LoadTest, Phase, RedisSource, RedisUrls};
+use eoslab_api::{LoadTest, Phase, RedisUrls};
 use eoslab_core::Layout;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use crate::build;
 use crate::context::Context;
@@ -19,14 +17,18 @@ use crate::memory::RunMemory;
 use crate::names::{ROLE_LABEL, Role};
 use crate::outside::Target;
 use crate::plan::Plan;
+use crate::redis_urls::redis_urls;
 use crate::rivals::rival;
 use crate::seen::members::{Departure, Members, Scraped};
 use crate::seen::pods::PodView;
 use crate::seen::slots::{DeploymentView, Group, SlotView};
 use crate::seen::topic::{Cause, TopicState};
+use crate::seen::usage::ServerUse;
 use crate::seen::verify::VerifyState;
 use crate::seen::{Pauses, Seen, StoreState, Stream, log};
 
+/// Redis and the brokers are asked how busy they are at most this often, us.
+const SERVERS_INTERVAL_US: i64 = 5_000_000;
 /// Pauses are read at most this often while a run goes on undisturbed, us.
 const PAUSES_INTERVAL_US: i64 = 5_000_000;
 
@@ -86,8 +88,10 @@ impl Looking<'_> {
         self.stream().await?;
         self.groups().await?;
         self.look.seen.topic = self.context.outside.topic(self.plan).await;
-        if matches!(self.look.seen.topic, TopicState::Missing { .. }) {
-            self.look.seen.blind = self.memory.create_cause.clone();
+        match self.look.seen.topic {
+            TopicState::Exists(_) => self.configs().await,
+            TopicState::Missing { .. } => self.look.seen.blind = self.memory.create_cause.clone(),
+            TopicState::NotLooked | TopicState::Unknown(_) | TopicState::Unusable(_) => {}
         }
         self.look.seen.store = match self.urls().await? {
             Err(cause) => StoreState::Unready(cause),
@@ -115,6 +119,7 @@ impl Looking<'_> {
         self.stream().await?;
         self.groups().await?;
         self.outside().await?;
+        self.configs().await;
         self.job().await?;
         if self.look.seen.verify == VerifyState::Missing {
             self.tail().await;
@@ -176,9 +181,11 @@ impl Looking<'_> {
     /// would be older than need be.
     async fn outside(&mut self) -> Result<(), Error> {
         self.load_members().await?;
+        self.memory.report.read(self.context, self.plan).await?;
         let urls = self.urls().await?;
         let targets = self.targets();
         let asked_us = (self.context.now_us)();
+        let asks_servers = self.asks_servers(asked_us);
         let (outside, plan) = (&self.context.outside, self.plan);
         // Ends first, ledger second: the lag can only look larger than it is.
         let log_and_ledger = async {
@@ -189,7 +196,13 @@ impl Looking<'_> {
             };
             (log, ledger)
         };
-        let ((log, ledger), scraped) = tokio::join!(log_and_ledger, outside.scrape(targets));
+        let servers = async {
+            match asks_servers {
+                true => Some(outside.servers(plan, urls.as_ref().ok()).await),
+                false => None,
+            }
+        };
+        let ((log, ledger), scraped, servers) = tokio::join!(log_and_ledger, outside.scrape(targets), servers);
         if ledger.is_err() {
             // The Secret may have been changed.
             self.memory.urls = None;
@@ -200,7 +213,9 @@ impl Looking<'_> {
         if let (Ok(urls), Some(_)) = (&urls, &seen.ledger) {
             self.pauses(urls).await;
         }
-        self.members(scraped, asked_us);
+        let has_all = scraped.len() >= (self.plan.producers() + self.plan.counters()) as usize;
+        self.members(scraped, servers, asked_us);
+        self.report(asked_us, has_all);
         Ok(())
     }
 
@@ -212,7 +227,7 @@ impl Looking<'_> {
         if !(is_calm && self.memory.pauses.as_ref().is_some_and(is_fresh)) {
             // Without them the last known ones stay.
             if let Ok(pauses) = self.context.outside.pauses(self.plan, urls).await {
-                self.memory.pauses = Some((now_us, Pauses::new(pauses, since_us)));
+                self.memory.pauses = Some((now_us, Pauses::new(pauses, self.plan.partitions(), since_us)));
             }
         }
         self.look.seen.pauses = self.memory.pauses.as_ref().map(|(_, pauses)| pauses.clone());
@@ -228,7 +243,7 @@ impl Looking<'_> {
     }
 
     /// Reports of the members, added up over their restarts.
-    fn members(&mut self, scraped: Vec<Scraped>, asked_us: i64) {
+    fn members(&mut self, scraped: Vec<Scraped>, servers: Option<ServerUse>, asked_us: i64) {
         let seen = &mut self.look.seen;
         let producers_answered = scraped
             .iter()
@@ -244,7 +259,64 @@ impl Looking<'_> {
         if let Some(since_us) = self.prior.disturbed_since_us {
             seen.ack_gaps = members.ack_gaps(since_us);
         }
-        self.trend(asked_us, producers_answered >= self.plan.producers() as usize);
+        let is_complete = producers_answered >= self.plan.producers() as usize;
+        let is_sending = is_complete && !self.all_done();
+        self.usage(asked_us, servers, is_sending);
+        self.trend(asked_us, is_sending);
+    }
+
+    /// What the report takes from this look.
+    fn report(&mut self, asked_us: i64, has_all: bool) {
+        let is_going = matches!(self.prior.phase, Phase::Warmup | Phase::Running | Phase::Draining);
+        let Some(schedule) = self.prior.schedule(self.plan).filter(|_| is_going) else {
+            return;
+        };
+        let (keeper, members) = (&mut self.memory.report, self.memory.members.get_or_insert_default());
+        keeper.observe(
+            self.plan,
+            (schedule.start_us, asked_us),
+            &self.look.seen,
+            members,
+            has_all,
+        );
+    }
+
+    /// The brokers' configuration, while nobody waits for a look: before the start, or at the end if that was missed.
+    async fn configs(&mut self) {
+        let keeper = &mut self.memory.report;
+        if keeper.wants_configs()
+            && let Ok(configs) = self.context.outside.configs(self.plan).await
+        {
+            keeper.note_configs(configs);
+        }
+    }
+
+    /// Whether every producer has nothing left to do.
+    fn all_done(&self) -> bool {
+        self.look.seen.done.len() >= self.plan.producers() as usize
+    }
+
+    fn asks_servers(&mut self, now_us: i64) -> bool {
+        let asked_us = &mut self.memory.servers_asked_us;
+        let is_due = self.prior.phase == Phase::Running && now_us - *asked_us >= SERVERS_INTERVAL_US;
+        if is_due {
+            *asked_us = now_us;
+        }
+        is_due
+    }
+
+    /// How busy every part was, while events were sent after the warm-up.
+    fn usage(&mut self, asked_us: i64, servers: Option<ServerUse>, is_sending: bool) {
+        let usage = &mut self.memory.usage;
+        if is_sending && self.prior.phase == Phase::Running {
+            if let Some(members) = &self.memory.members {
+                usage.push_members(asked_us, members.usage());
+            }
+            if let Some(servers) = servers {
+                usage.push_servers(asked_us, &servers);
+            }
+        }
+        self.look.seen.utilization = usage.utilization(self.plan);
     }
 
     async fn load_members(&mut self) -> Result<(), Error> {
@@ -264,18 +336,15 @@ impl Looking<'_> {
     }
 
     /// Rates, what was achieved, steadiness, progress.
-    fn trend(&mut self, asked_us: i64, is_complete: bool) {
+    fn trend(&mut self, asked_us: i64, is_sending_seen: bool) {
         let (seen, memory) = (&mut self.look.seen, &mut *self.memory);
         let lag = seen.log.as_deref().zip(seen.ledger.as_deref());
         let lag = lag.map(|(log, ledger)| log::lag(log, ledger, asked_us).records);
-        let records: u64 = seen.log.iter().flatten().map(log::LogRange::records).sum();
-        // What a dead producer sent after its last report is in the log.
-        let sent = seen.produced.sent.max(records);
+        let sent = seen.sent_events();
         memory.trend.push(asked_us, sent, seen.counted_events(), lag);
         let is_sending = matches!(self.prior.phase, Phase::Warmup | Phase::Running);
-        let all_done = seen.done.len() >= self.plan.producers() as usize;
         if let Some(schedule) = self.prior.schedule(self.plan).filter(|_| is_sending) {
-            if is_complete && !all_done {
+            if is_sending_seen {
                 memory
                     .trend
                     .achieved_so_far(schedule.start_us, self.plan.rate(), self.plan.events());
@@ -294,9 +363,9 @@ impl Looking<'_> {
 
     /// The end of the log, where it is what says how many events there are: once nobody sends any more.
     async fn tail(&mut self) {
+        let all_done = self.all_done();
         let seen = &mut self.look.seen;
         let is_ending = matches!(self.prior.phase, Phase::Draining | Phase::Verifying);
-        let all_done = seen.done.len() >= self.plan.producers() as usize;
         let is_needed = self.plan.events().is_none() || !all_done;
         if !is_ending || !is_needed || seen.producers.existing() > 0 {
             return;
@@ -329,39 +398,4 @@ impl Looking<'_> {
 fn of_role(pods: &[Pod], role: Role) -> Vec<PodView> {
     let has_role = |pod: &&Pod| pod.labels().get(ROLE_LABEL).is_some_and(|label| label == role.as_str());
     pods.iter().filter(has_role).map(PodView::new).collect()
-}
-
-/// The address of Redis, from the spec or its Secret. Its value never gets into a message.
-///
-/// # Errors
-/// When the Secret cannot be read for another reason than that it is missing.
-pub async fn redis_urls(client: &Client, plan: &Plan) -> Result<Result<RedisUrls, Cause>, Error> {
-    let (name, key) = match &plan.valid.redis {
-        RedisSource::Urls(urls) => return Ok(Ok(urls.clone())),
-        RedisSource::Secret { name, key } => (name, key),
-    };
-    let wrong = |why: String| {
-        let message = format!("spec.ledger.redis.urlSecretRef: {why}");
-        Ok(Err(Cause::new("RedisSecret", message)))
-    };
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.namespace);
-    let secret = match secrets.get_opt(name).await {
-        Ok(Some(secret)) => secret,
-        Ok(None) => return wrong(format!("Secret {name} does not exist; create it with the key {key}")),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => {
-            return wrong(format!(
-                "the operator may not read Secret {name}; allow it in this namespace"
-            ));
-        }
-        Err(error) => return Err(Error::api("read the Secret")(error)),
-    };
-    let data: BTreeMap<_, _> = secret.data.unwrap_or_default();
-    let Some(value) = data.get(key) else {
-        return wrong(format!("Secret {name} has no key {key}; add it"));
-    };
-    let text = String::from_utf8_lossy(&value.0);
-    match RedisUrls::parse(&text) {
-        Ok(urls) => Ok(Ok(urls)),
-        Err(error) => wrong(format!("key {key} of Secret {name} {error}; write redis://host:port")),
-    }
 }

@@ -63,9 +63,32 @@ impl Error {
         }
     }
 
+    /// Every label of an error that is a failure.
+    pub const LABELS: [&'static str; 7] = [
+        "encode",
+        "forbidden",
+        "invalid",
+        "layout",
+        "not_found",
+        "refused",
+        "unreachable",
+    ];
+
     /// Whether it is part of normal work.
     pub fn is_benign(&self) -> bool {
         matches!(self, Self::Conflict { .. })
+    }
+
+    /// Whether the same may work a moment later: nobody has looked at it and refused it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+                _ => true,
+            },
+            Self::Conflict { .. } => true,
+            Self::Encode(_) | Self::Layout(_) => false,
+        }
     }
 
     /// When to try again after `failures` errors in a row, this one included.
@@ -120,5 +143,32 @@ mod tests {
         let error = Error::api("list pods")(kube::Error::Api(Box::new(status)));
         assert_eq!(error.to_string(), "cannot list pods: not allowed");
         assert!(!error.is_benign() && error.label() == "forbidden");
+    }
+
+    #[test]
+    fn every_failure_has_its_label_and_every_label_a_failure() {
+        let refused = |code| {
+            let status = kube::core::Status::failure("no", reason(code)).with_code(code);
+            Error::api("do it")(kube::Error::Api(Box::new(status)))
+        };
+        let unreachable = Error::api("do it")(kube::Error::Service("gone".into()));
+        let no_json = serde_json::from_str::<u8>("").expect_err("it is empty");
+        let mut labels = vec![
+            unreachable.label(),
+            Error::Encode(no_json).label(),
+            Error::Layout(String::new()).label(),
+        ];
+        labels.extend([403, 404, 422, 500].map(|code| refused(code).label()));
+        labels.sort_unstable();
+        assert_eq!(labels, Error::LABELS);
+    }
+
+    fn reason(code: u16) -> &'static str {
+        match code {
+            403 => "Forbidden",
+            404 => "NotFound",
+            422 => "Invalid",
+            _ => "InternalError",
+        }
     }
 }

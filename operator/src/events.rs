@@ -10,8 +10,8 @@ use tracing::debug;
 
 use crate::names::{Role, key};
 use crate::seen::members::Departure;
-use crate::status::display::micros;
 use eoslab_api::LoadTest;
+use eoslab_report::display::micros;
 
 /// Longest note that Kubernetes accepts, bytes.
 const NOTE_MAX: usize = 1000;

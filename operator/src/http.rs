@@ -1,4 +1,4 @@
-//! HTTP of a controller: `/healthz`, `/readyz`, `/metrics`.
+//! HTTP of a controller: `/healthz`, `/readyz`, and what else it tells.
 
 use std::io;
 use std::sync::Arc;
@@ -13,21 +13,20 @@ use kube::runtime::watcher;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-type Encode = dyn Fn() -> Result<String, prometheus::Error> + Send + Sync;
+/// Content type of Prometheus's text format.
+pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the routes answer from.
+/// Whether the controller works.
 #[derive(Clone)]
 pub struct Health {
-    encode: Arc<Encode>,
     /// Watches that have not brought their lists yet.
     unlisted: Arc<AtomicUsize>,
 }
 
 impl Health {
-    /// Ready once so many watches have brought their lists; `encode` writes the metrics as text.
-    pub fn new(watches: usize, encode: impl Fn() -> Result<String, prometheus::Error> + Send + Sync + 'static) -> Self {
+    /// Ready once so many watches have brought their lists.
+    pub fn new(watches: usize) -> Self {
         Self {
-            encode: Arc::new(encode),
             unlisted: Arc::new(AtomicUsize::new(watches)),
         }
     }
@@ -43,12 +42,19 @@ impl Health {
         }
     }
 
-    /// Serves until `shutdown`, and ends the process's work if it cannot: without its probes it would be restarted anyway.
+    /// Whether every watch has brought its list.
+    pub fn is_ready(&self) -> bool {
+        self.unlisted.load(Ordering::Relaxed) == 0
+    }
+
+    /// Serves this and `more` until `shutdown`, and ends the process's work if it cannot: without its probes it would be
+    /// restarted anyway.
     ///
     /// # Errors
     /// When HTTP cannot be served.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let served = eoslab_runtime::http::serve(listener, router(self), shutdown.clone()).await;
+    pub async fn serve(self, listener: TcpListener, more: Router, shutdown: CancellationToken) -> io::Result<()> {
+        let routes = router(self).merge(more);
+        let served = eoslab_runtime::http::serve(listener, routes, shutdown.clone()).await;
         shutdown.cancel();
         served
     }
@@ -58,24 +64,25 @@ fn router(health: Health) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .with_state(health)
 }
 
 async fn readyz(State(health): State<Health>) -> Response {
-    match health.unlisted.load(Ordering::Relaxed) {
-        0 => "ok\n".into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "not everything was listed yet\n").into_response(),
+    match health.is_ready() {
+        true => "ok\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not everything was listed yet\n").into_response(),
     }
 }
 
-async fn metrics(State(health): State<Health>) -> Response {
-    match (health.encode)() {
-        Ok(text) => (
-            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-            text,
-        )
-            .into_response(),
+/// A route that answers with a text, made anew each time.
+pub fn text_route<E: std::fmt::Display>(
+    path: &str,
+    content_type: &'static str,
+    write: impl Fn() -> Result<String, E> + Clone + Send + Sync + 'static,
+) -> Router {
+    let answer = async move || match write() {
+        Ok(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
+    };
+    Router::new().route(path, get(answer))
 }

@@ -22,6 +22,8 @@ pub mod names;
 pub mod outside;
 pub mod plan;
 pub mod reconcile;
+pub mod redis_urls;
+pub mod report;
 pub mod rivals;
 pub mod run;
 pub mod search;

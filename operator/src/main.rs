@@ -36,6 +36,8 @@ async fn start(args: Args) -> anyhow::Result<()> {
         client,
         namespaces,
         image,
+        git_revision: option_env!("EOSLAB_GIT_REVISION").unwrap_or_default(),
+        has_group_lag: args.consumergroup_lag,
         listener,
     };
     run(deps, shutdown).await.context("the operator has ended")

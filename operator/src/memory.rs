@@ -3,9 +3,11 @@
 
 use eoslab_api::RedisUrls;
 
+use crate::report::Keeper;
 use crate::seen::members::Members;
 use crate::seen::topic::Cause;
 use crate::seen::trend::Trend;
+use crate::seen::usage::UsageWindow;
 use crate::seen::{Pauses, Stream};
 
 /// Of one run.
@@ -13,8 +15,14 @@ use crate::seen::{Pauses, Stream};
 pub struct RunMemory {
     /// Members and their reports; `None` until what was saved of them is read.
     pub members: Option<Members>,
+    /// The report.
+    pub report: Keeper,
     /// Numbers of the last seconds.
     pub trend: Trend,
+    /// What was used since the warm-up.
+    pub usage: UsageWindow,
+    /// When Redis and the brokers were last asked how busy they are, us since the Unix epoch.
+    pub servers_asked_us: i64,
     /// The stream in numbers.
     pub stream: Option<Stream>,
     /// Address of Redis, as last read.

@@ -81,6 +81,11 @@ impl Plan {
         self.valid.spec.counter.replicas
     }
 
+    /// Port of the brokers' metrics endpoints; `None` where they are not to be asked.
+    pub fn metrics_port(&self) -> Option<u16> {
+        Some(self.valid.spec.kafka.metrics_port).filter(|port| *port > 0)
+    }
+
     /// The stream as core knows it.
     pub fn stream(&self) -> StreamSpec {
         let stream = &self.valid.spec.stream;

@@ -224,7 +224,13 @@ impl<'a> Writing<'a> {
         self.context
             .metrics
             .observe_run(self.loadtest, &after, &look.seen, now_us);
-        if status::is_due(self.before, &after, now_us - memory.status_written_us) || !look.gone.is_empty() {
+        let is_due = status::is_due(self.before, &after, now_us - memory.status_written_us) || !look.gone.is_empty();
+        // Before the status: where a run is complete, its report is there.
+        after.report_ref = memory
+            .report
+            .write(self.context, self.loadtest, &after, &look.seen)
+            .await?;
+        if is_due {
             let version = version.or_else(|| self.loadtest.resource_version());
             patch_status(self.context, self.loadtest, &after, version).await?;
             memory.status_written_us = now_us;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use eoslab_api::LoadTest;
 use futures::{StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -18,7 +19,7 @@ use tracing::{debug, info, warn};
 use crate::build::Image;
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::Health;
+use crate::http::{Health, PROMETHEUS_TEXT, text_route};
 use crate::metrics::Metrics;
 use crate::names::{MANAGER, resource};
 use crate::outside::Lab;
@@ -40,6 +41,10 @@ pub struct Deps {
     pub namespaces: Vec<String>,
     /// Image of the load pods.
     pub image: Image,
+    /// Git revision of the build; empty where it is not known.
+    pub git_revision: &'static str,
+    /// Whether to export `kafka_consumergroup_lag`.
+    pub has_group_lag: bool,
     /// Where `/healthz` and the rest are served.
     pub listener: TcpListener,
 }
@@ -60,22 +65,30 @@ pub enum RunError {
 /// # Errors
 /// When HTTP cannot be served.
 pub async fn run(deps: Deps, shutdown: CancellationToken) -> Result<(), RunError> {
-    let metrics = Metrics::new()?;
-    let health = Health::new(deps.namespaces.len().max(1), {
-        let metrics = metrics.clone();
-        move || metrics.encode()
-    });
+    let metrics = Metrics::new(deps.has_group_lag)?;
+    let health = Health::new(deps.namespaces.len().max(1));
+    let routes = routes(&metrics);
     let mut context = Context::new(deps.client.clone(), Arc::new(Lab::new()), deps.image, metrics);
     let controllers = controllers(&deps.client, &deps.namespaces, &health);
+    context.git_revision = deps.git_revision;
     context.loadtests = controllers.iter().map(Controller::store).collect();
     info!(namespaces = ?deps.namespaces, "watching {}", resource());
     let context = Arc::new(context);
     let runs = controllers
         .into_iter()
         .map(|controller| drive(controller, context.clone(), shutdown.clone()));
-    let server = health.serve(deps.listener, shutdown.clone());
+    let server = health.serve(deps.listener, routes, shutdown.clone());
     let (_, served) = tokio::join!(future::join_all(runs), server);
     Ok(served?)
+}
+
+fn routes(metrics: &Metrics) -> Router {
+    let (of_metrics, of_targets) = (metrics.clone(), metrics.clone());
+    text_route("/metrics", PROMETHEUS_TEXT, move || of_metrics.encode()).merge(text_route(
+        "/targets",
+        "application/json",
+        move || of_targets.targets(),
+    ))
 }
 
 fn controllers(client: &Client, namespaces: &[String], health: &Health) -> Vec<Controller<LoadTest>> {

@@ -7,21 +7,19 @@ use crate::seen::log;
 use crate::seen::pods::Trouble;
 use crate::seen::verify::{JobView, VerifyState};
 
+/// The counters did not count the rest in time.
+pub const DRAIN_TIMEOUT: &str = "DrainTimeout";
+/// Counters that are told to stop may take this long, us; one on a node that is gone never does.
+const STOP_PATIENCE_US: i64 = 60_000_000;
+
 pub(super) fn drain(look: &Look) -> Decision {
-    if let Some(stuck) = look.stuck(false) {
+    let late_us = late_us(look);
+    let is_late = late_us >= 0;
+    if let Some(stuck) = look.stuck(false).filter(|_| !is_late) {
         return stuck;
     }
-    let todo = todo(look);
-    let counts = counts(look);
     let nobody_sends = look.seen.producers.existing() == 0;
-    let log = look.seen.log.as_deref().filter(|_| nobody_sends);
-    let undrained = look
-        .seen
-        .ledger
-        .as_deref()
-        .map(|ledger| log::undrained(counts.as_deref(), log, ledger));
-    let is_late = is_late(look);
-    match (counts, undrained) {
+    match (counts(look), undrained(look)) {
         (Some(counts), Some(undrained)) if undrained.is_empty() => verifying(
             look,
             "Drained",
@@ -33,8 +31,7 @@ pub(super) fn drain(look: &Look) -> Decision {
                 || "the ledger cannot be read".to_owned(),
                 |left| format!("{} partitions are not counted to their end", left.len()),
             );
-            let message = format!("{left} after spec.limits.drainTimeoutSeconds; comparing what there is");
-            verifying(look, "DrainTimeout", message, counts)
+            give_up(look, &left, late_us, counts)
         }
         (None, _) if is_late => {
             let why = look
@@ -47,9 +44,19 @@ pub(super) fn drain(look: &Look) -> Decision {
         }
         (_, undrained) => {
             let message = waiting(look, undrained, nobody_sends);
-            Decision::new(look.prior, Phase::Draining, "Draining", message).doing(todo)
+            Decision::new(look.prior, Phase::Draining, "Draining", message).doing(todo(look, look.plan.counters()))
         }
     }
+}
+
+/// What is still being counted cannot be compared, so the counters go first.
+fn give_up(look: &Look, left: &str, late_us: i64, counts: Vec<u64>) -> Decision {
+    let left = format!("{left} after spec.limits.drainTimeoutSeconds");
+    if look.seen.counters.existing() > 0 && late_us < STOP_PATIENCE_US {
+        let message = format!("{left}; the counters are stopped");
+        return Decision::new(look.prior, Phase::Draining, DRAIN_TIMEOUT, message).doing(todo(look, 0));
+    }
+    verifying(look, DRAIN_TIMEOUT, format!("{left}; comparing what there is"), counts)
 }
 
 fn waiting(look: &Look, undrained: Option<Vec<u32>>, nobody_sends: bool) -> String {
@@ -61,12 +68,17 @@ fn waiting(look: &Look, undrained: Option<Vec<u32>>, nobody_sends: bool) -> Stri
     }
 }
 
-fn todo(look: &Look) -> Todo {
+/// Partitions that are not counted to their end; `None` where the ledger could not be read.
+fn undrained(look: &Look) -> Option<Vec<u32>> {
+    let nobody_sends = look.seen.producers.existing() == 0;
+    let log = look.seen.log.as_deref().filter(|_| nobody_sends);
+    let ledger = look.seen.ledger.as_deref()?;
+    Some(log::undrained(counts(look).as_deref(), log, ledger))
+}
+
+fn todo(look: &Look, counters: u32) -> Todo {
     Todo {
-        members: MembersTodo::Run {
-            producers: 0,
-            counters: look.plan.counters(),
-        },
+        members: MembersTodo::Run { producers: 0, counters },
         // For counters that join now.
         schedule: look.prior.schedule(look.plan),
         leaves_traces: true,
@@ -77,7 +89,8 @@ fn todo(look: &Look) -> Todo {
 fn verifying(look: &Look, reason: &str, message: impl Into<String>, counts: Vec<u64>) -> Decision {
     Decision::new(look.prior, Phase::Verifying, reason, message).doing(Todo {
         verify: Some(counts),
-        ..todo(look)
+        leaves_traces: true,
+        ..Todo::default()
     })
 }
 
@@ -90,17 +103,21 @@ fn counts(look: &Look) -> Option<Vec<u64>> {
     }
 }
 
-fn is_late(look: &Look) -> bool {
+/// For how long the counters should be done, us; negative while they have time.
+fn late_us(look: &Look) -> i64 {
     let limit_us = i64::from(look.plan.valid.spec.limits.drain_timeout_seconds) * 1_000_000;
-    let since = look.prior.draining_since_us.unwrap_or(look.now_us);
-    look.now_us - since >= limit_us
+    let since_us = look.prior.draining_since_us.unwrap_or(look.now_us);
+    look.now_us - since_us - limit_us
 }
 
 pub(super) fn verify(look: &Look) -> Decision {
     let waiting = |message: &str| {
-        let mut todo = todo(look);
-        // Whatever they report from here on is no event of the stream.
-        todo.seal_counters = true;
+        let todo = Todo {
+            // Whatever they report from here on is no event of the stream.
+            seal_counters: true,
+            leaves_traces: true,
+            ..Todo::default()
+        };
         Decision::new(look.prior, Phase::Verifying, "Verifying", message).doing(todo)
     };
     match &look.seen.verify {

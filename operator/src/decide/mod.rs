@@ -4,6 +4,7 @@
 //! the one before it would have.
 
 mod active;
+pub mod bottleneck;
 mod ending;
 mod pending;
 mod provisioning;
@@ -12,12 +13,16 @@ pub mod validity;
 pub mod verdict;
 
 #[cfg(test)]
+mod bottleneck_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod validity_tests;
 
 use eoslab_api::{CeilingStatus, LoadTestStatus, Phase, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+pub use ending::DRAIN_TIMEOUT;
 
 use crate::plan::Plan;
 use crate::seen::Seen;

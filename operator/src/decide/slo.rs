@@ -6,8 +6,12 @@ use super::validity::Judged;
 use crate::plan::Plan;
 use crate::seen::Seen;
 
+/// Name of the objective of the lag.
+pub const MAX_LAG_RECORDS: &str = "maxLagRecords";
+
 /// Judges every objective. A latency that exceeds its limit is a breach in any run but one of skewed clocks; one that
-/// keeps it counts only where the latencies are valid.
+/// keeps it counts only where the latencies are valid, or upper bounds. (What producers are late by may make a breach: they
+/// are a part of the pipeline that is judged.)
 pub fn judge(plan: &Plan, seen: &Seen, validity: Option<&Judged>, peak_lag: u64) -> Vec<SloResult> {
     let Some(slo) = &plan.valid.spec.slo else {
         return Vec::new();
@@ -22,7 +26,7 @@ pub fn judge(plan: &Plan, seen: &Seen, validity: Option<&Judged>, peak_lag: u64)
         };
         let state = match observed {
             Some(observed) if observed > u64::from(limit) => SloState::Breached,
-            Some(_) if validity.is_some_and(|judged| judged.validity == Validity::Valid) => SloState::Ok,
+            Some(_) if validity.is_some_and(Judged::shows_a_kept_limit) => SloState::Ok,
             _ => SloState::NotEvaluated,
         };
         result("endToEndP99Ms", u64::from(limit), observed, state)
@@ -33,7 +37,7 @@ pub fn judge(plan: &Plan, seen: &Seen, validity: Option<&Judged>, peak_lag: u64)
         } else {
             SloState::Ok
         };
-        result("maxLagRecords", limit, Some(peak_lag), state)
+        result(MAX_LAG_RECORDS, limit, Some(peak_lag), state)
     });
     latency.into_iter().chain(lag).collect()
 }
@@ -47,7 +51,7 @@ pub fn pending(plan: &Plan) -> Vec<SloResult> {
         .end_to_end_p99_ms
         .map(u64::from)
         .map(|limit| ("endToEndP99Ms", limit));
-    let lag = slo.max_lag_records.map(|limit| ("maxLagRecords", limit));
+    let lag = slo.max_lag_records.map(|limit| (MAX_LAG_RECORDS, limit));
     let wanted = latency.into_iter().chain(lag);
     wanted
         .map(|(name, limit)| result(name, limit, None, SloState::NotEvaluated))

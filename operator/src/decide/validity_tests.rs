@@ -11,19 +11,20 @@ use crate::plan::Plan;
 use crate::seen::Seen;
 use crate::seen::trend::Achieved;
 
-fn histogram(count: u64, us: u64) -> LatencyHistogram {
+pub(super) fn histogram(count: u64, us: u64) -> LatencyHistogram {
     let mut histogram = LatencyHistogram::default();
     (0..count).for_each(|_| histogram.record(us));
     histogram
 }
 
 /// A good run: 1000 events a second for 60 s, the first 10 s of them not measured, p99 50 ms.
-fn good() -> Seen {
+pub(super) fn good() -> Seen {
     let mut seen = Seen {
         achieved: Some(Achieved {
             rate: 1000.0,
             share: Some(1.0),
-            is_lag_growing: false,
+            is_behind: false,
+            lag_growth: 0.0,
         }),
         ledger: Some(vec![LedgerEntry {
             tally: Tally {
@@ -48,14 +49,29 @@ fn judged(seen: &Seen) -> Option<Validity> {
 #[test]
 fn latencies_are_valid_only_if_nothing_speaks_against_it() {
     type Change = fn(&mut Seen);
-    let table: [(&str, Change, Validity); 13] = [
+    let table: [(&str, Change, Validity); 15] = [
         ("good", |_| {}, Validity::Valid),
         ("achieved 99.5 %", |s| share(s, 0.995), Validity::Valid),
-        ("achieved 99.4 %", |s| share(s, 0.994), Validity::GeneratorBound),
+        ("achieved 99.4 %", late_share, Validity::GeneratorBound),
+        (
+            "the rest of it on its way",
+            |s| {
+                share(s, 0.98);
+                if let Some(achieved) = &mut s.achieved {
+                    achieved.is_behind = false;
+                }
+            },
+            Validity::Valid,
+        ),
+        (
+            "the same with all of it ready in time",
+            |s| share(s, 0.994),
+            Validity::Saturated,
+        ),
         (
             "the same with a full queue",
             |s| {
-                share(s, 0.994);
+                late_share(s);
                 s.produced.queue_full_us = 2_000_000;
             },
             Validity::Saturated,
@@ -63,7 +79,7 @@ fn latencies_are_valid_only_if_nothing_speaks_against_it() {
         (
             "a queue that was full for a moment",
             |s| {
-                share(s, 0.994);
+                late_share(s);
                 s.produced.queue_full_us = 900_000;
             },
             Validity::GeneratorBound,
@@ -120,19 +136,51 @@ fn latencies_are_valid_only_if_nothing_speaks_against_it() {
     );
 }
 
-fn share(seen: &mut Seen, share: f64) {
+#[test]
+fn latencies_are_upper_bounds_where_only_late_sends_speak_against_them() {
+    type Change = fn(&mut Seen);
+    let table: [(&str, Change, bool); 6] = [
+        ("on time", |s| s.produced.lateness = histogram(100, 1_000), false),
+        ("late", |_| {}, true),
+        ("late, and some were never sent", late_share, false),
+        ("late, and the lag grew", growing, false),
+        (
+            "late, and too few samples",
+            |s| s.counted.end_to_end = histogram(999, 50_000),
+            false,
+        ),
+        ("late for a full queue", |s| s.produced.queue_full_us = 2_000_000, false),
+    ];
+    for (name, change, expected) in table {
+        let mut seen = good();
+        seen.produced.lateness = histogram(100, 40_000);
+        change(&mut seen);
+        let judged = validity::judge(&plan(), &Prior::default(), &seen).expect("there are samples");
+        assert_eq!(judged.is_upper_bound, expected, "{name}");
+    }
+}
+
+pub(super) fn share(seen: &mut Seen, share: f64) {
     seen.achieved = Some(Achieved {
         rate: 1000.0 * share,
         share: Some(share),
-        is_lag_growing: false,
+        is_behind: true,
+        lag_growth: 0.0,
     });
 }
 
-fn growing(seen: &mut Seen) {
+/// Less than the schedule, as the producers were late.
+fn late_share(seen: &mut Seen) {
+    share(seen, 0.994);
+    seen.produced.lateness = histogram(50_000, 400_000);
+}
+
+pub(super) fn growing(seen: &mut Seen) {
     seen.achieved = Some(Achieved {
         rate: 1000.0,
         share: Some(1.0),
-        is_lag_growing: true,
+        is_behind: false,
+        lag_growth: 25.0,
     });
 }
 
@@ -150,11 +198,11 @@ fn after_a_restart_past_the_sending_the_status_says_what_was_achieved() {
     };
     assert_eq!(
         (after(1000), after(900)),
-        (Some(Validity::Valid), Some(Validity::GeneratorBound))
+        (Some(Validity::Valid), Some(Validity::Saturated))
     );
 }
 
-fn closed_loop() -> Plan {
+pub(super) fn closed_loop() -> Plan {
     let mut loadtest = loadtest();
     loadtest.spec.producer.rate = serde_json::from_str("\"max\"").expect("a rate");
     plan_of(&loadtest)
@@ -197,6 +245,11 @@ fn objectives_are_kept_missed_or_not_judged() {
     );
     saturated.counted.end_to_end = histogram(50_000, 150_000);
     assert_eq!(states(&saturated, 0), [Breached, Ok], "missed is missed");
+    let mut late = good();
+    late.produced.lateness = histogram(50_000, 40_000);
+    assert_eq!(states(&late, 0), [Ok, Ok], "kept although late");
+    growing(&mut late);
+    assert_eq!(states(&late, 0), [NotEvaluated, Ok], "late, and not only late");
     let mut skewed = slow.clone();
     skewed.counted.negative_latencies = 600;
     assert_eq!(states(&skewed, 0), [NotEvaluated, Ok]);

@@ -11,8 +11,8 @@ use eoslab_core::report::VerifyReport;
 use super::validity::{self, Judged};
 use super::{Prior, slo};
 use crate::plan::Plan;
-use crate::seen::Seen;
 use crate::seen::verify::JobView;
+use crate::seen::{Seen, log};
 
 /// What the verdict is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Evidence<'a> {
     pub verify: &'a VerifyReport,
     /// Events of the stream in the log; `None` where it could not be read.
     pub in_log: Option<u64>,
+    /// Records of the log that the counters had not come to.
+    pub waiting: u64,
     /// Events that producers saw acknowledged, as far as their reports are known.
     pub acked: u64,
     /// Partitions in which a seq beyond the last in the log was acknowledged.
@@ -71,6 +73,7 @@ impl<'a> Evidence<'a> {
             expected: job.counts.iter().sum(),
             verify,
             in_log: seen.events_in_log().filter(|_| !ledger.is_empty()),
+            waiting: log::lag(seen.log.as_deref().unwrap_or_default(), ledger, 0).records,
             acked: seen.produced.acked(),
             acked_beyond: seen.produced.partitions.iter().filter_map(beyond).collect(),
             failed: seen.produced.failed(),
@@ -206,6 +209,10 @@ fn inexact(evidence: &Evidence) -> Judgement {
                 verify.partitions_wrong
             ),
         ),
+        (_, 0) if lost == evidence.waiting => (
+            "NotCountedInTime",
+            format!("{lost} events of the log were not counted within spec.limits.drainTimeoutSeconds"),
+        ),
         (_, 0) => ("EventsLost", format!("{lost} events lost")),
         (0, _) => ("EventsDuplicated", format!("{duplicated} events counted twice")),
         (_, _) => (
@@ -256,224 +263,4 @@ fn unproven(evidence: &Evidence) -> Option<Judgement> {
 }
 
 #[cfg(test)]
-mod tests {
-    use eoslab_core::Tally;
-
-    use super::*;
-
-    fn tally(count: u64, digest: u64) -> Tally {
-        Tally {
-            count,
-            sum: count as i64 * 5,
-            digest,
-        }
-    }
-
-    fn exact() -> VerifyReport {
-        VerifyReport {
-            layout_digest: 7,
-            expected: tally(1000, 9),
-            counted: tally(1000, 9),
-            accounts_compared: 50,
-            ..VerifyReport::default()
-        }
-    }
-
-    fn evidence(verify: &VerifyReport) -> Evidence<'_> {
-        Evidence {
-            mode: Mode::ExactlyOnce,
-            wanted: Some(1000),
-            is_complete: true,
-            expected: 1000,
-            verify,
-            in_log: Some(1000),
-            acked: 990,
-            acked_beyond: Vec::new(),
-            failed: 0,
-            holes: 0,
-            malformed: 0,
-            layouts: BTreeSet::from([7]),
-            slo: Vec::new(),
-            validity: None,
-        }
-    }
-
-    fn slo(state: SloState) -> SloResult {
-        SloResult {
-            name: "endToEndP99Ms".to_owned(),
-            limit: 100,
-            observed: Some(150),
-            state,
-        }
-    }
-
-    #[test]
-    fn a_pass_needs_every_witness() {
-        type Change = fn(&mut Evidence);
-        let table: [(&str, Change, Verdict, &str); 15] = [
-            ("all agree", |_| {}, Verdict::Pass, "Exact"),
-            (
-                "fewer acks are known than there were",
-                |e| e.acked = 0,
-                Verdict::Pass,
-                "Exact",
-            ),
-            ("foreign records", |e| e.malformed = 3, Verdict::Pass, "Exact"),
-            (
-                "objective met",
-                |e| e.slo = vec![slo(SloState::Ok)],
-                Verdict::Pass,
-                "Exact",
-            ),
-            (
-                "objective missed",
-                |e| e.slo = vec![slo(SloState::Breached)],
-                Verdict::Fail,
-                "SloBreached",
-            ),
-            (
-                "objective not judged",
-                |e| e.slo = vec![slo(SloState::NotEvaluated)],
-                Verdict::Inconclusive,
-                "SloNotJudged",
-            ),
-            (
-                "another layout",
-                |e| {
-                    e.layouts.insert(8);
-                },
-                Verdict::Fail,
-                "LayoutMismatch",
-            ),
-            ("holes", |e| e.holes = 1, Verdict::Fail, "HolesInLog"),
-            ("log short", |e| e.in_log = Some(999), Verdict::Fail, "LogMismatch"),
-            ("log long", |e| e.in_log = Some(1001), Verdict::Fail, "LogMismatch"),
-            ("log unread", |e| e.in_log = None, Verdict::Inconclusive, "LogUnread"),
-            (
-                "more acknowledged than written",
-                |e| e.acked = 1001,
-                Verdict::Fail,
-                "AckedEventsLost",
-            ),
-            (
-                "the tail was acknowledged and is gone",
-                |e| e.acked_beyond = vec![3],
-                Verdict::Fail,
-                "AckedEventsLost",
-            ),
-            (
-                "cut by time",
-                |e| {
-                    e.wanted = None;
-                    e.is_complete = false;
-                },
-                Verdict::Inconclusive,
-                "CutShort",
-            ),
-            (
-                "cut by number",
-                |e| e.wanted = Some(2000),
-                Verdict::Inconclusive,
-                "CutShort",
-            ),
-        ];
-        let verify = exact();
-        for (name, change, verdict, reason) in table {
-            let mut evidence = evidence(&verify);
-            change(&mut evidence);
-            let judgement = judge(&evidence);
-            assert_eq!(
-                (judgement.verdict, judgement.reason),
-                (verdict, reason),
-                "{name}: {judgement:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn broken_twins_fail_with_their_own_reason() {
-        type Change = fn(&mut VerifyReport);
-        let table: [(&str, Change, &str, &str); 6] = [
-            (
-                "one lost",
-                |v| {
-                    v.counted.count = 999;
-                    v.lost = 1;
-                    v.accounts_wrong = 1;
-                },
-                "EventsLost",
-                "1 events lost",
-            ),
-            (
-                "one doubled",
-                |v| {
-                    v.counted.count = 1001;
-                    v.duplicated = 1;
-                    v.accounts_wrong = 1;
-                },
-                "EventsDuplicated",
-                "counted twice",
-            ),
-            (
-                "one lost and one doubled, elsewhere",
-                |v| {
-                    v.lost = 1;
-                    v.duplicated = 1;
-                    v.accounts_wrong = 2;
-                },
-                "EventsLostAndDuplicated",
-                "1 events lost and 1 counted twice",
-            ),
-            (
-                "one lost and one doubled, same partition",
-                |v| {
-                    v.counted.digest = 8;
-                    v.accounts_wrong = 2;
-                    v.partitions_wrong = vec![0];
-                },
-                "AccountsWrong",
-                "not the right ones",
-            ),
-            (
-                "digest only",
-                |v| {
-                    v.counted.digest = 8;
-                    v.partitions_wrong = vec![4];
-                },
-                "DigestMismatch",
-                "[4]",
-            ),
-            ("sum only", |v| v.counted.sum += 1, "DigestMismatch", "other events"),
-        ];
-        for (name, change, reason, says) in table {
-            let mut verify = exact();
-            change(&mut verify);
-            let judgement = judge(&evidence(&verify));
-            assert_eq!((judgement.verdict, judgement.reason), (Verdict::Fail, reason), "{name}");
-            assert!(judgement.message.contains(says), "{name}: {}", judgement.message);
-        }
-        let mut other = exact();
-        other.expected = tally(900, 1);
-        other.counted = tally(900, 1);
-        assert_eq!(judge(&evidence(&other)).reason, "VerifyMismatch");
-    }
-
-    #[test]
-    fn at_least_once_fails_all_the_same_and_the_message_says_that_it_may() {
-        let mut verify = exact();
-        verify.duplicated = 5;
-        verify.accounts_wrong = 2;
-        let mut evidence = evidence(&verify);
-        evidence.mode = Mode::AtLeastOnce;
-        let judgement = judge(&evidence);
-        assert_eq!(
-            (judgement.verdict, judgement.reason),
-            (Verdict::Fail, "EventsDuplicated")
-        );
-        assert!(
-            judgement.message.contains("at-least-once may do this"),
-            "{}",
-            judgement.message
-        );
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use eoslab_runtime::KafkaArgs;
 use eoslab_runtime::kafka::client_config;
 use eoslab_runtime::tail::settled_last_events;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -16,7 +16,7 @@ use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tracing::debug;
 
-use super::Created;
+use super::{Configs, Created};
 use crate::build::pods::client_properties;
 use crate::plan::Plan;
 use crate::seen::log::LogRange;
@@ -122,15 +122,35 @@ impl Session {
 
     /// The topic's configuration, defaults included.
     pub(super) async fn topic_config(&self) -> Result<BTreeMap<String, String>, Cause> {
+        self.config_of(ResourceSpecifier::Topic(&self.topic), |_| true).await
+    }
+
+    /// The same, and what this broker was given.
+    pub(super) async fn configs(&self, broker: Option<i32>) -> Result<Configs, Cause> {
+        let given = |entry: &ConfigEntry| !entry.is_default && !entry.is_sensitive;
+        let broker = match broker {
+            Some(id) => self.config_of(ResourceSpecifier::Broker(id), given).await?,
+            None => BTreeMap::new(),
+        };
+        let topic = self.topic_config().await?;
+        Ok(Configs { topic, broker })
+    }
+
+    async fn config_of(
+        &self,
+        resource: ResourceSpecifier<'_>,
+        wanted: impl Fn(&ConfigEntry) -> bool,
+    ) -> Result<BTreeMap<String, String>, Cause> {
         let results = self
             .admin
-            .describe_configs([&ResourceSpecifier::Topic(&self.topic)], &options())
+            .describe_configs([&resource], &options())
             .await
             .map_err(|error| self.unreachable(&error))?;
         let described = results.into_iter().next().and_then(Result::ok);
         let entries = described.map(|resource| resource.entries).unwrap_or_default();
         Ok(entries
             .into_iter()
+            .filter(wanted)
             .filter_map(|entry| Some((entry.name, entry.value?)))
             .collect())
     }
@@ -197,6 +217,17 @@ impl Session {
                 format!("offsets of topic {} are missing", self.topic),
             )
         })
+    }
+
+    /// Id and host of each broker. Blocks.
+    pub(super) fn brokers(&self) -> Result<Vec<(i32, String)>, Cause> {
+        self.drop_events();
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(&self.topic), REQUEST_TIMEOUT)
+            .map_err(|error| self.unreachable(&error))?;
+        let brokers = metadata.brokers().iter();
+        Ok(brokers.map(|broker| (broker.id(), broker.host().to_owned())).collect())
     }
 
     /// Last seq + 1 of each partition of the log. Blocks.

@@ -1,6 +1,6 @@
 //! The real outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::broker_metrics;
 use super::kafka::Session;
 use super::redis::Store;
 use super::scrape::{Target, scrape};
-use super::{Call, Created, Outside};
+use super::{Call, Configs, Created, Outside};
 use crate::plan::Plan;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
+use crate::seen::usage::ServerUse;
 
 /// Longest time for any call; each has shorter ones within.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -125,6 +127,16 @@ impl Outside for Lab {
         async { bounded(self.session(plan)?.create_topic(plan)).await }.boxed()
     }
 
+    fn configs<'a>(&'a self, plan: &'a Plan) -> Call<'a, Configs> {
+        async {
+            let brokers = self.with_session(plan, Session::brokers).await?;
+            // Of two runs the same one, for brokers differ in what is their own.
+            let first = brokers.iter().map(|(id, _)| *id).min();
+            bounded(self.session(plan)?.configs(first)).await
+        }
+        .boxed()
+    }
+
     fn log<'a>(&'a self, plan: &'a Plan) -> Call<'a, Vec<LogRange>> {
         self.with_session(plan, Session::log).boxed()
     }
@@ -143,6 +155,25 @@ impl Outside for Lab {
 
     fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Vec<Pause>> {
         self.with_store(plan, urls, Store::pauses).boxed()
+    }
+
+    fn servers<'a>(&'a self, plan: &'a Plan, urls: Option<&'a RedisUrls>) -> BoxFuture<'a, ServerUse> {
+        let ledger = async move {
+            let used = self.with_store(plan, urls?, Store::main_thread_us).await;
+            used.ok()
+        };
+        let brokers = async move {
+            let Some(port) = plan.metrics_port() else {
+                return BTreeMap::new();
+            };
+            let brokers = self.with_session(plan, Session::brokers).await;
+            broker_metrics::read(&self.http, port, brokers.unwrap_or_default()).await
+        };
+        async move {
+            let (ledger_us, brokers) = tokio::join!(ledger, brokers);
+            ServerUse { ledger_us, brokers }
+        }
+        .boxed()
     }
 
     fn scrape(&self, targets: Vec<Target>) -> BoxFuture<'_, Vec<Scraped>> {

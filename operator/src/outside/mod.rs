@@ -1,6 +1,7 @@
 //! Everything outside the cluster's API: Kafka, Redis, and the reports of the pods. A trait, so that the reconciler can
 //! be tested without any of them.
 
+mod broker_metrics;
 mod kafka;
 mod lab;
 mod redis;
@@ -8,6 +9,8 @@ mod scrape;
 
 pub use lab::Lab;
 pub use scrape::Target;
+
+use std::collections::BTreeMap;
 
 use eoslab_api::RedisUrls;
 use eoslab_core::report::Pause;
@@ -18,6 +21,7 @@ use crate::plan::Plan;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
+use crate::seen::usage::ServerUse;
 
 /// What making a topic came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,15 @@ pub enum Created {
     Made,
     /// It existed already.
     Existed,
+}
+
+/// Configuration as the brokers tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configs {
+    /// Of the topic, defaults included.
+    pub topic: BTreeMap<String, String>,
+    /// Of a broker: what is not at its default and no secret.
+    pub broker: BTreeMap<String, String>,
 }
 
 /// A call to the outside.
@@ -38,6 +51,9 @@ pub trait Outside: Send + Sync {
 
     /// Makes the topic.
     fn create_topic<'a>(&'a self, plan: &'a Plan) -> Call<'a, Created>;
+
+    /// Configuration of the topic and of a broker.
+    fn configs<'a>(&'a self, plan: &'a Plan) -> Call<'a, Configs>;
 
     /// First and end offsets of each partition.
     fn log<'a>(&'a self, plan: &'a Plan) -> Call<'a, Vec<LogRange>>;
@@ -53,6 +69,9 @@ pub trait Outside: Send + Sync {
 
     /// The pauses noted in the ledger.
     fn pauses<'a>(&'a self, plan: &'a Plan, urls: &'a RedisUrls) -> Call<'a, Vec<Pause>>;
+
+    /// How much Redis and the brokers have worked so far, as far as they tell.
+    fn servers<'a>(&'a self, plan: &'a Plan, urls: Option<&'a RedisUrls>) -> BoxFuture<'a, ServerUse>;
 
     /// Reads the reports of pods; those that do not answer are left out.
     fn scrape(&self, targets: Vec<Target>) -> BoxFuture<'_, Vec<Scraped>>;

@@ -49,6 +49,10 @@ impl Store {
         self.with(|ledger| ledger.pauses(&self.partitions, PAUSES_MAX))
     }
 
+    pub(super) fn main_thread_us(&self) -> Result<Vec<u64>, Cause> {
+        self.with(Ledger::main_thread_us)
+    }
+
     pub(super) fn delete(&self) -> Result<(), Cause> {
         self.with(|ledger| ledger.delete(&self.partitions))
     }

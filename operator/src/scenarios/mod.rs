@@ -39,7 +39,7 @@ impl Scenario {
             name: "eoslab:1".to_owned(),
             pull_policy: "Never".to_owned(),
         };
-        let metrics = Metrics::new().expect("metrics");
+        let metrics = Metrics::new(true).expect("metrics");
         let mut context = Context::new(api.client(), outside.clone(), image, metrics);
         context.now_us = || NOW_US;
         Self {

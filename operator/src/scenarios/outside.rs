@@ -8,11 +8,12 @@ use eoslab_counter::ledger::LedgerEntry;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
-use crate::outside::{Call, Created, Outside, Target};
+use crate::outside::{Call, Configs, Created, Outside, Target};
 use crate::plan::Plan;
 use crate::seen::log::LogRange;
 use crate::seen::members::Scraped;
 use crate::seen::topic::{Cause, TopicState};
+use crate::seen::usage::ServerUse;
 
 /// The answers.
 #[derive(Default)]
@@ -70,6 +71,10 @@ impl Outside for Fake {
         self.answer(|_| Ok(Created::Made))
     }
 
+    fn configs<'a>(&'a self, _: &'a Plan) -> Call<'a, Configs> {
+        self.answer(|_| Ok(Configs::default()))
+    }
+
     fn log<'a>(&'a self, _: &'a Plan) -> Call<'a, Vec<LogRange>> {
         self.answer(|answers| Ok(answers.log.clone()))
     }
@@ -88,6 +93,10 @@ impl Outside for Fake {
 
     fn pauses<'a>(&'a self, _: &'a Plan, _: &'a RedisUrls) -> Call<'a, Vec<Pause>> {
         self.answer(|answers| Ok(answers.pauses.clone()))
+    }
+
+    fn servers<'a>(&'a self, _: &'a Plan, _: Option<&'a RedisUrls>) -> BoxFuture<'a, ServerUse> {
+        self.answer(|_| ServerUse::default())
     }
 
     fn scrape(&self, _: Vec<Target>) -> BoxFuture<'_, Vec<Scraped>> {

@@ -1,6 +1,6 @@
 //! Whether a rate held: from the status of the LoadTest that tried it.
 
-use eoslab_api::{LoadTestStatus, Probe, SloState, Validity, Verdict};
+use eoslab_api::{Bottleneck, LoadTestStatus, Probe, SloResult, Validity, Verdict};
 
 /// What a finished LoadTest says of its rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +24,21 @@ pub fn judge(probe: &Probe, status: &LoadTestStatus) -> Judged {
         end_to_end_p99_us: latency
             .and_then(|latency| latency.end_to_end)
             .map(|quantiles| quantiles.p99_us),
+        bottleneck: status
+            .bottleneck
+            .clone()
+            .filter(|bottleneck| bottleneck.component != Bottleneck::Nothing),
         peak_lag_records: status.lag.as_ref().map_or(0, |lag| lag.peak_records),
         ..probe.clone()
     };
     let waiting = status.lag.as_ref().map_or(0, |lag| lag.records);
     match status.verdict {
         Verdict::Error | Verdict::Aborted | Verdict::Pending => Judged::Broken(judged),
-        Verdict::Pass if judged.validity == Validity::Valid => {
+        // What producers are late by is in the latencies, so an objective that is kept with it is kept. A CPU limit alone
+        // delays some sends at any rate: were each a failure, starved producers would have a ceiling of next to nothing.
+        Verdict::Pass if judged.validity == Validity::Valid || latency.is_some_and(|latency| latency.upper_bound) => {
             judged.held = Some(true);
-            judged.reason = String::new();
+            (judged.reason, judged.bottleneck) = (String::new(), None);
             Judged::Result(judged)
         }
         // What was still waiting when the draining was given up is not lost.
@@ -56,17 +62,12 @@ fn breach(status: &LoadTestStatus) -> Option<String> {
     if status.reason.as_deref() != Some("SloBreached") {
         return None;
     }
-    let breached = status.slo.iter().find(|one| one.state == SloState::Breached)?;
-    let observed = breached.observed?;
-    Some(format!(
-        "{} was {observed}, the limit is {}",
-        breached.name, breached.limit
-    ))
+    status.slo.iter().find_map(SloResult::breach)
 }
 
 #[cfg(test)]
 mod tests {
-    use eoslab_api::{LagStatus, LatencyStatus, SloResult};
+    use eoslab_api::{LagStatus, LatencyStatus, SloState};
 
     use super::*;
 
@@ -102,6 +103,14 @@ mod tests {
             }),
             ..status(Verdict::Fail, "EventsLost", Saturated)
         };
+        let late = LoadTestStatus {
+            latency: Some(LatencyStatus {
+                validity: GeneratorBound,
+                upper_bound: true,
+                ..LatencyStatus::default()
+            }),
+            ..status(Verdict::Pass, "Exact", GeneratorBound)
+        };
         let table = [
             ("all is well", status(Verdict::Pass, "Exact", Valid), "held", ""),
             (
@@ -129,6 +138,7 @@ mod tests {
                 "endToEndP99Ms was 2600, the limit is 2000",
             ),
             ("still waiting", undrained, "failed", "7 events still waited"),
+            ("late, and the objective kept with it", late, "held", ""),
             ("lost", status(Verdict::Fail, "EventsLost", Valid), "not exact", "said"),
             (
                 "a pod that does not start",

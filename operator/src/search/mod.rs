@@ -3,8 +3,10 @@
 //! LoadTest is deleted.
 
 mod child;
+mod closing;
 mod judge;
 mod rates;
+mod relief;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +19,9 @@ use crate::context::Context;
 use crate::decide::{self, Decision, Prior};
 use crate::error::Error;
 use crate::reconcile::is_complete;
-use crate::status::display;
+use eoslab_report::display;
 use judge::{Judged, judge};
 use rates::Next;
-
-/// Share of the ceiling at which the objectives are measured.
-const OBJECTIVE_SHARE: f64 = 0.8;
 
 /// What to do about the LoadTests of the probes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,7 +105,7 @@ impl Search<'_> {
             let seconds = self.spec().timeout_seconds;
             let message = format!(
                 "not done after spec.search.timeoutSeconds ({seconds}); {}",
-                known(&ceiling)
+                closing::known(&ceiling)
             );
             return (
                 Act::Nothing,
@@ -155,7 +154,7 @@ impl Search<'_> {
     /// A probe is at work.
     fn watch(&self, probe: &Probe, ceiling: CeilingStatus) -> (Act, Decision) {
         let Some(child) = self.children.iter().find(|child| child.name_any() == probe.name) else {
-            let child = child::loadtest(self.loadtest, ceiling.probes.len(), probe);
+            let child = self.child(probe, &ceiling);
             return (
                 Act::Create(Box::new(child)),
                 self.goes_on("Probing", describe(probe), ceiling),
@@ -169,10 +168,21 @@ impl Search<'_> {
         (Act::Nothing, self.judged(probe, &status, ceiling))
     }
 
+    fn child(&self, probe: &Probe, ceiling: &CeilingStatus) -> LoadTest {
+        let spec = match probe.purpose {
+            ProbePurpose::Confirm => closing::relieved(&self.loadtest.spec, ceiling).map(|(spec, _)| spec),
+            _ => None,
+        };
+        let spec = spec.as_ref().unwrap_or(&self.loadtest.spec);
+        child::loadtest(self.loadtest, spec, ceiling.probes.len(), probe)
+    }
+
     fn judged(&self, probe: &Probe, status: &LoadTestStatus, mut ceiling: CeilingStatus) -> Decision {
         let (probe, end) = match judge(probe, status) {
             Judged::Result(probe) => (probe, None),
             Judged::NotExact(probe) => (probe, Some((Verdict::Fail, "NotExact"))),
+            // The ceiling is known without it.
+            Judged::Broken(probe) if probe.purpose == ProbePurpose::Confirm => (probe, None),
             Judged::Broken(probe) => (probe, Some((Verdict::Error, "ProbeFailed"))),
         };
         let message = format!("{}: {}", describe(&probe), probe.reason);
@@ -189,17 +199,13 @@ impl Search<'_> {
     fn begin(&self, mut ceiling: CeilingStatus) -> Decision {
         let (rate, purpose) = match rates::next(&self.spec(), &ceiling.probes) {
             Next::Try(rate, purpose) => (rate, purpose),
-            Next::Found { held, .. } => {
-                let objective = ceiling
-                    .probes
-                    .iter()
-                    .find(|probe| probe.purpose == ProbePurpose::Objective);
-                if objective.is_some() || self.spec().objective_seconds == 0 {
-                    let (verdict, reason, message) = found(&ceiling, objective);
+            Next::Found { held, failed } => match closing::next(&self.loadtest.spec, &ceiling, (held, failed)) {
+                Some(next) => next,
+                None => {
+                    let (verdict, reason, message) = closing::verdict(&ceiling);
                     return self.ends(verdict, reason, message, ceiling);
                 }
-                ((held as f64 * OBJECTIVE_SHARE) as u64, ProbePurpose::Objective)
-            }
+            },
             Next::NothingFailed(rate) => {
                 let message =
                     format!("{rate} events/s held, the highest rate that may be tried; raise spec.search.maxRate");
@@ -221,49 +227,27 @@ impl Search<'_> {
         self.goes_on("Probing", message, ceiling)
     }
 
+    /// The same with what its probes show.
+    fn known(&self, ceiling: CeilingStatus) -> CeilingStatus {
+        let mut ceiling = rates::known(ceiling);
+        ceiling.relief = closing::relieved(&self.loadtest.spec, &ceiling).map(|(_, how)| how);
+        ceiling
+    }
+
     fn goes_on(&self, reason: &str, message: impl Into<String>, ceiling: CeilingStatus) -> Decision {
         let mut decision = Decision::new(self.prior, Phase::Running, reason, message);
         decision.provisioning_since_us = decision.provisioning_since_us.or(Some(self.now_us));
-        decision.ceiling = Some(rates::known(ceiling));
+        decision.ceiling = Some(self.known(ceiling));
         decision
     }
 
     fn ends(&self, verdict: Verdict, reason: &str, message: impl Into<String>, ceiling: CeilingStatus) -> Decision {
         let mut decision = Decision::finish(self.prior, verdict, reason, message);
-        decision.ceiling = Some(rates::known(ceiling));
+        decision.ceiling = Some(self.known(ceiling));
         decision
     }
 }
 
 fn describe(probe: &Probe) -> String {
     format!("{} ({})", display::rate(probe.rate_per_second), probe.purpose)
-}
-
-/// What a search knows that did not come to its end.
-fn known(ceiling: &CeilingStatus) -> String {
-    match (ceiling.rate_per_second, ceiling.failed_rate_per_second) {
-        (Some(held), Some(failed)) => format!("{held} events/s held and {failed} did not"),
-        (Some(held), None) => format!("{held} events/s held, and no rate failed yet"),
-        (None, Some(failed)) => format!("{failed} events/s did not hold, and no lower rate did yet"),
-        (None, None) => "no rate was judged yet".to_owned(),
-    }
-}
-
-fn found(ceiling: &CeilingStatus, objective: Option<&Probe>) -> (Verdict, &'static str, String) {
-    let message = known(ceiling);
-    match objective {
-        Some(probe) if probe.held == Some(false) => {
-            let message = format!(
-                "{message}; at 80 % of that ({}) for long: {}",
-                describe(probe),
-                probe.reason
-            );
-            (Verdict::Fail, "ObjectiveMissed", message)
-        }
-        Some(probe) => {
-            let message = format!("{message}; 80 % of that ({}) held for long", describe(probe));
-            (Verdict::Pass, "CeilingFound", message)
-        }
-        None => (Verdict::Pass, "CeilingFound", message),
-    }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use eoslab_api::{CeilingStatus, Probe, ProbePurpose, SearchSpec};
+use eoslab_api::{BottleneckStatus, CeilingStatus, Probe, ProbePurpose, SearchSpec, Verdict};
 
 /// Results that a side of the gap needs.
 const RESULTS_MIN: u32 = 2;
@@ -40,6 +40,13 @@ struct Results {
 }
 
 impl Results {
+    fn add(&mut self, held: bool) {
+        match held {
+            true => self.held += 1,
+            false => self.failed += 1,
+        }
+    }
+
     fn count(self) -> u32 {
         self.held + self.failed
     }
@@ -72,12 +79,36 @@ pub fn next(spec: &SearchSpec, probes: &[Probe]) -> Next {
     }
 }
 
-/// The same with the rates that these probes show.
+/// Whether the runs of this purpose held: two of them that agree say so, or two of three. One that could not be carried
+/// out says nothing.
+pub fn majority(probes: &[Probe], purpose: ProbePurpose) -> Option<bool> {
+    let mut results = Results::default();
+    let of_purpose = probes.iter().filter(|probe| probe.purpose == purpose);
+    let held = of_purpose
+        .filter(|probe| probe.verdict != Verdict::Error)
+        .filter_map(|probe| probe.held);
+    held.for_each(|held| results.add(held));
+    (results.count() >= RESULTS_MIN && !results.is_tie()).then(|| results.holds())
+}
+
+/// What last stopped this rate.
+fn bottleneck(probes: &[Probe], rate: u64) -> Option<BottleneckStatus> {
+    let of_rate = |probe: &&Probe| probe.rate_per_second == rate && probe.purpose.is_of_the_search();
+    probes
+        .iter()
+        .rev()
+        .filter(of_rate)
+        .find_map(|probe| probe.bottleneck.clone())
+}
+
+/// The same with what these probes show.
 pub fn known(mut ceiling: CeilingStatus) -> CeilingStatus {
     let results = results(&ceiling.probes);
     let (held, failed) = sides(&results);
     ceiling.failed_rate_per_second = failed.map(|(rate, _)| rate);
     ceiling.rate_per_second = held.map(|(rate, _)| rate);
+    ceiling.bottleneck = failed.and_then(|(rate, _)| bottleneck(&ceiling.probes, rate));
+    ceiling.confirmed = majority(&ceiling.probes, ProbePurpose::Confirm);
     ceiling
 }
 
@@ -99,11 +130,7 @@ fn results(probes: &[Probe]) -> BTreeMap<u64, Results> {
     let mut results: BTreeMap<u64, Results> = BTreeMap::new();
     for probe in probes.iter().filter(|probe| probe.purpose.is_of_the_search()) {
         let Some(held) = probe.held else { continue };
-        let entry = results.entry(probe.rate_per_second).or_default();
-        match held {
-            true => entry.held += 1,
-            false => entry.failed += 1,
-        }
+        results.entry(probe.rate_per_second).or_default().add(held);
     }
     results
 }

@@ -1,6 +1,6 @@
 //! Searches in a world whose ceiling is known, step by step, as a controller goes through them.
 
-use eoslab_api::{LatencyStatus, Validity};
+use eoslab_api::{Bottleneck, BottleneckStatus, LatencyStatus, Validity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use k8s_openapi::jiff::Timestamp;
@@ -166,6 +166,78 @@ fn an_objective_that_is_missed_for_long_fails_although_the_ceiling_is_known() {
         world.end_children(|rate| below(if is_objective { 0 } else { 34_000 })(rate));
     };
     assert_eq!(outcome(&end), (Verdict::Fail, "ObjectiveMissed"), "{}", end.message);
+}
+
+/// Steps to the end in a world where counters are too few from 33,000/s on; `confirm` says what a run with more of them
+/// comes to. Also returns how many each of these had.
+fn with_too_few_counters(confirm: impl Fn(u64) -> (Verdict, &'static str, Validity)) -> (Decision, Vec<u32>) {
+    let mut world = World::new(parent());
+    let mut confirmed_with = Vec::new();
+    loop {
+        let decision = world.step();
+        if decision.outcome.is_some() {
+            return (decision, confirmed_with);
+        }
+        let last = decision.ceiling.and_then(|ceiling| ceiling.probes.last().cloned());
+        let is_confirm = last.is_some_and(|probe| probe.purpose == ProbePurpose::Confirm);
+        if is_confirm {
+            confirmed_with.extend(world.children.iter().map(|child| child.spec.counter.replicas));
+        }
+        match is_confirm {
+            true => world.end_children(&confirm),
+            false => world.end_children(below(33_000)),
+        }
+        for child in &mut world.children {
+            let status = child.status.get_or_insert_default();
+            status.bottleneck = Some(BottleneckStatus {
+                component: Bottleneck::Counters,
+                because: vec!["all of them were at work".to_owned()],
+                ..BottleneckStatus::default()
+            });
+        }
+    }
+}
+
+#[test]
+fn the_bottleneck_is_relieved_to_see_whether_the_ceiling_moves() {
+    let (moved, counters) = with_too_few_counters(below(60_000));
+    let ceiling = moved.ceiling.expect("a ceiling");
+    assert_eq!(
+        ceiling.bottleneck.expect("a bottleneck").component,
+        Bottleneck::Counters
+    );
+    assert_eq!(ceiling.relief.as_deref(), Some("counter.replicas 4 instead of 2"));
+    assert_eq!(ceiling.confirmed, Some(true));
+    assert!(
+        moved.message.contains("bound by Counters: with counter.replicas 4"),
+        "{}",
+        moved.message
+    );
+    assert!(!counters.is_empty() && counters.iter().all(|replicas| *replicas == 4));
+    let last = ceiling.probes.last().expect("probes");
+    assert_eq!(last.purpose, ProbePurpose::Objective, "as the user has it, and last");
+
+    let (unmoved, _) = with_too_few_counters(below(33_000));
+    assert_eq!(unmoved.ceiling.expect("a ceiling").confirmed, Some(false));
+    assert!(unmoved.message.contains("not confirmed"), "{}", unmoved.message);
+}
+
+#[test]
+fn a_confirming_run_that_cannot_be_carried_out_takes_nothing_from_the_ceiling() {
+    let (end, _) = with_too_few_counters(|_| (Verdict::Error, "Unschedulable", Validity::Inconclusive));
+    assert_eq!(outcome(&end), (Verdict::Pass, "CeilingFound"), "{}", end.message);
+    assert!(
+        end.message
+            .contains("not confirmed: there was no run with counter.replicas 4"),
+        "{}",
+        end.message
+    );
+    let ceiling = end.ceiling.expect("a ceiling");
+    let tried = ceiling
+        .probes
+        .iter()
+        .filter(|probe| probe.purpose == ProbePurpose::Confirm);
+    assert_eq!((ceiling.confirmed, tried.count()), (None, 1));
 }
 
 #[test]

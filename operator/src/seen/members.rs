@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pods::PodView;
 use super::totals::{CounterTotals, ProducerTotals};
+use super::usage::MemberUse;
 use crate::names::Role;
 
 /// Most incarnations that are remembered as added up; of older ones nothing is heard any more.
@@ -226,6 +227,21 @@ impl Members {
             Report::Producer(_) => None,
         };
         self.living.values().filter_map(of).collect()
+    }
+
+    /// What each living process has used, by its incarnation.
+    pub fn usage(&self) -> impl Iterator<Item = (&str, MemberUse)> {
+        let living = self.living.iter();
+        living.map(|(incarnation, known)| (incarnation.as_str(), MemberUse::new(&known.report)))
+    }
+
+    /// What the Kafka client of a living member of this role was configured with.
+    pub fn client_config(&self, role: Role) -> Option<&BTreeMap<String, String>> {
+        let known = self.living.values().find(|known| known.report.role() == role)?;
+        Some(match &known.report {
+            Report::Producer(report) => &report.client_config,
+            Report::Counter(report) => &report.client_config,
+        })
     }
 
     /// Times without an acknowledgement that ended then or later, of the living producers.

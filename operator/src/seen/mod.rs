@@ -3,14 +3,18 @@
 pub mod log;
 pub mod members;
 pub mod pods;
+pub mod slope;
 pub mod slots;
 pub mod topic;
 pub mod totals;
 pub mod trend;
+pub mod usage;
 pub mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use eoslab_api::UtilizationStatus;
 use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 
@@ -49,24 +53,33 @@ pub struct Pauses {
     pub count: u64,
     /// The sum of all, us.
     pub total_us: u64,
+    /// The sum of those of each partition, us.
+    pub by_partition_us: Vec<u64>,
     /// The longest.
     pub longest: Option<Pause>,
     /// Those that ended since the first disturbance began that is not over.
     pub recent: Vec<Pause>,
+    /// All of them.
+    pub all: Arc<[Pause]>,
 }
 
 impl Pauses {
     /// Sums pauses up, and keeps those that ended at `since_us` or later.
-    pub fn new(mut pauses: Vec<Pause>, since_us: Option<i64>) -> Self {
-        let count = pauses.len() as u64;
-        let total_us = pauses.iter().map(|pause| pause.length_us).sum();
-        let longest = pauses.iter().max_by_key(|pause| pause.length_us).cloned();
-        pauses.retain(|pause| since_us.is_some_and(|since_us| pause.ended_at_us >= since_us));
+    pub fn new(pauses: Vec<Pause>, partitions: u32, since_us: Option<i64>) -> Self {
+        let mut by_partition_us = vec![0; partitions as usize];
+        for pause in &pauses {
+            if let Some(sum_us) = by_partition_us.get_mut(pause.partition as usize) {
+                *sum_us += pause.length_us;
+            }
+        }
+        let is_recent = |pause: &&Pause| since_us.is_some_and(|since_us| pause.ended_at_us >= since_us);
         Self {
-            count,
-            total_us,
-            longest,
-            recent: pauses,
+            count: pauses.len() as u64,
+            total_us: pauses.iter().map(|pause| pause.length_us).sum(),
+            by_partition_us,
+            longest: pauses.iter().max_by_key(|pause| pause.length_us).cloned(),
+            recent: pauses.iter().filter(is_recent).cloned().collect(),
+            all: pauses.into(),
         }
     }
 }
@@ -110,6 +123,8 @@ pub struct Seen {
     pub rates: Option<(u64, u64)>,
     /// What was achieved up to the last look at which producers still sent.
     pub achieved: Option<Achieved>,
+    /// How busy every part was; `None` while too little was seen.
+    pub utilization: Option<UtilizationStatus>,
     /// Whether the run holds its rate; `None` while too little was seen.
     pub is_steady: Option<bool>,
     /// For how long no event was written although some should be, us.
@@ -121,6 +136,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Events that were sent: what a dead producer sent after its last report is in the log.
+    pub fn sent_events(&self) -> u64 {
+        let records: u64 = self.log.iter().flatten().map(LogRange::records).sum();
+        self.produced.sent.max(records)
+    }
+
     /// Events that the ledger says were counted.
     pub fn counted_events(&self) -> Option<u64> {
         self.ledger.as_deref().map(log::counted)

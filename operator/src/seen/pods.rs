@@ -46,6 +46,10 @@ pub struct PodView {
     pub uid: String,
     /// Address, once it has one.
     pub ip: Option<String>,
+    /// Node that it is on, once it is.
+    pub node: Option<String>,
+    /// Image with its digest, as the container runtime has it.
+    pub image_id: Option<String>,
     /// Whether it is ready and not about to go.
     pub is_ready: bool,
     /// Since when it is (not) ready, us since the Unix epoch.
@@ -89,13 +93,19 @@ impl PodView {
         let ready = condition(pod, "Ready");
         let is_terminating = pod.metadata.deletion_timestamp.is_some();
         let is_finished = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
-        let is_ready = !is_terminating && !is_finished && ready.is_some_and(|ready| ready.status == "True");
+        let says_ready = ready.is_some_and(|ready| ready.status == "True");
+        let is_ready = !is_terminating && !is_finished && says_ready;
+        let changed_us = ready.and_then(|ready| Some(ready.last_transition_time.as_ref()?.0.as_microsecond()));
+        // The condition of a ready pod stays as it was until its container has ended.
+        let asked_to_stop_us = deleted_us(pod).filter(|_| says_ready);
         Self {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            image_id: container.map(|container| container.image_id.clone()),
             is_ready,
-            ready_since_us: ready.and_then(|ready| Some(ready.last_transition_time.as_ref()?.0.as_microsecond())),
+            ready_since_us: asked_to_stop_us.or(changed_us),
             created_us: pod.creation_timestamp().map_or(0, |created| created.0.as_microsecond()),
             is_terminating,
             deleted_us: deleted_us(pod),
@@ -258,11 +268,11 @@ mod tests {
     use super::*;
 
     fn pod(status: Value) -> PodView {
-        let pod = json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "lt-producer-x", "uid": "u1"},
-            "status": status,
-        });
+        view(json!({"name": "lt-producer-x", "uid": "u1"}), status)
+    }
+
+    fn view(metadata: Value, status: Value) -> PodView {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
         PodView::new(&serde_json::from_value(pod).expect("a pod"))
     }
 
@@ -367,6 +377,21 @@ mod tests {
             crashed
                 .trouble
                 .is_some_and(|trouble| trouble.reason == "OOMKilled" && trouble.is_failure)
+        );
+    }
+
+    #[test]
+    fn a_ready_pod_was_ready_until_it_was_asked_to_stop() {
+        let going = |ready: &str| {
+            let deleted = json!({"deletionTimestamp": "2026-01-01T01:00:31Z", "deletionGracePeriodSeconds": 30});
+            let view = view(deleted, running(ready, 0, json!({})));
+            (view.is_ready, view.ready_since_us)
+        };
+        assert_eq!(going("True"), (false, Some(1_767_229_201_000_000)));
+        assert_eq!(
+            going("False"),
+            (false, Some(1_767_225_601_000_000)),
+            "it was not before"
         );
     }
 

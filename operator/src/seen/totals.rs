@@ -34,8 +34,6 @@ pub struct ProducerTotals {
     pub queue_full_us: u64,
     /// Times that a client was rebuilt.
     pub client_rebuilds: u64,
-    /// CPU time.
-    pub cpu_us: u64,
     /// Actual minus intended send.
     pub lateness: LatencyHistogram,
     /// Acknowledgement minus intended send.
@@ -54,7 +52,6 @@ impl ProducerTotals {
         self.sent += report.sent;
         self.queue_full_us += report.queue_full_us;
         self.client_rebuilds += report.client_rebuilds;
-        self.cpu_us += report.cpu_us;
         self.lateness.merge(&report.lateness);
         self.response.merge(&report.response);
         self.service.merge(&report.service);
@@ -105,10 +102,6 @@ pub struct CounterTotals {
     pub rewinds: u64,
     /// Times that partitions were assigned or revoked.
     pub rebalances: u64,
-    /// Time in Redis calls.
-    pub redis_us: u64,
-    /// CPU time.
-    pub cpu_us: u64,
     /// Samples below zero.
     pub negative_latencies: u64,
     /// Acknowledged count minus intended send.
@@ -127,8 +120,6 @@ impl CounterTotals {
         self.conflicts += report.conflicts;
         self.rewinds += report.rewinds;
         self.rebalances += report.rebalances;
-        self.redis_us += report.redis_us;
-        self.cpu_us += report.cpu_us;
         self.negative_latencies += report.negative_latencies;
         self.end_to_end.merge(&report.end_to_end);
         self.layouts.extend(layout(report.layout_digest));

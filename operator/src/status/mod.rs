@@ -1,12 +1,12 @@
 //! The status: written whole, from what was observed and decided. What was not looked at this time stays as it was.
 
 mod conditions;
-pub mod display;
 mod disturbances;
 mod numbers;
 
 pub use disturbances::paused;
 use eoslab_api::{CeilingStatus, Display, LoadTestStatus, Phase, Verdict};
+use eoslab_report::display;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use k8s_openapi::jiff::Timestamp;
 
@@ -67,7 +67,7 @@ pub fn compose(facts: &Facts) -> LoadTestStatus {
     numbers::fill(facts, plan, &mut status);
     disturbances::fill(facts, plan, &mut status);
     if decision.phase == Phase::Finished {
-        status.message = Some(numbers::with_validity(facts, plan, &decision.message));
+        status.message = Some(numbers::closing_message(facts, plan, &status));
     }
     status
 }
@@ -100,7 +100,8 @@ fn time(us: i64) -> Time {
     Time(Timestamp::from_second(us.div_euclid(1_000_000)).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn micro_time(us: i64) -> MicroTime {
+/// A moment, us since the Unix epoch, as Kubernetes writes it.
+pub fn micro_time(us: i64) -> MicroTime {
     MicroTime(Timestamp::from_microsecond(us).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 

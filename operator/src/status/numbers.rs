@@ -1,20 +1,20 @@
 //! The numbers of a status.
 
 use eoslab_api::{
-    CorrectnessStatus, CountersStatus, Display, LagStatus, LatencyQuantiles, LatencyStatus, LoadTestStatus,
+    Bottleneck, CorrectnessStatus, CountersStatus, Display, LagStatus, LatencyQuantiles, LatencyStatus, LoadTestStatus,
     MALFORMED_SAMPLES_MAX, MalformedSampleStatus, PausesStatus, Phase, ProducersStatus, Validity, WRONG_ACCOUNTS_MAX,
     WrongAccountStatus,
 };
 use eoslab_core::LatencyHistogram;
 use eoslab_core::report::VerifyReport;
 
-use super::display::{NONE, count, micros, rate};
 use super::{Facts, micro_time, time};
-use crate::decide::{slo, validity};
+use crate::decide::{bottleneck, slo, validity};
 use crate::names::Role;
 use crate::plan::Plan;
 use crate::seen::log;
 use crate::seen::verify::VerifyState;
+use eoslab_report::display::{NONE, count, micros, rate};
 
 pub(super) fn fill(facts: &Facts, plan: &Plan, status: &mut LoadTestStatus) {
     if facts.decision.phase == Phase::Pending {
@@ -30,10 +30,28 @@ pub(super) fn fill(facts: &Facts, plan: &Plan, status: &mut LoadTestStatus) {
         status.latency = latency(facts, plan).or(status.latency.take());
         status.pauses = pauses(facts).or(status.pauses.take());
         status.correctness = Some(correctness(facts, plan));
+        used(facts, plan, status);
     }
     status.progress = progress(facts, plan, status);
     status.slo = judged_slo(facts, plan, status);
     status.display = Some(display(plan, status));
+}
+
+/// How busy every part was, and once the events are sent what stopped the run. An operator that was restarted since
+/// knows less than the status does.
+fn used(facts: &Facts, plan: &Plan, status: &mut LoadTestStatus) {
+    status.utilization = facts.seen.utilization.clone().or(status.utilization.take());
+    // A run that was cut short before was stopped by nothing of the pipeline.
+    let knows = facts.prior.draining_since_us.is_some() && facts.seen.achieved.is_some();
+    if let Some(used) = status.utilization.as_ref().filter(|_| knows) {
+        let (peak, now) = status
+            .lag
+            .as_ref()
+            .map_or((0, 0), |lag| (lag.peak_records, lag.records));
+        let left = if facts.decision.phase > Phase::Draining { now } else { 0 };
+        let lag = bottleneck::Lag { peak, left };
+        status.bottleneck = Some(bottleneck::judge(plan, facts.prior, facts.seen, used, lag));
+    }
 }
 
 fn is_judged(facts: &Facts) -> bool {
@@ -142,6 +160,7 @@ fn latency(facts: &Facts, plan: &Plan) -> Option<LatencyStatus> {
     let end_to_end = &seen.counted.end_to_end;
     Some(LatencyStatus {
         validity: judged.validity,
+        upper_bound: judged.is_upper_bound,
         samples: if is_open { end_to_end } else { &seen.produced.service }.count(),
         end_to_end: quantiles(end_to_end).filter(|_| is_open),
         response: quantiles(&seen.produced.response).filter(|_| is_open),
@@ -288,12 +307,19 @@ fn display(plan: &Plan, status: &LoadTestStatus) -> Display {
     }
 }
 
-/// The message of a run that has ended, with why its latencies mean nothing, if so.
-pub(super) fn with_validity(facts: &Facts, plan: &Plan, message: &str) -> String {
-    match validity::judge(plan, facts.prior, facts.seen) {
-        Some(judged) if judged.validity != Validity::Valid => {
-            format!("{message}; latencies are {}: {}", judged.validity, judged.why)
-        }
-        _ => message.to_owned(),
+/// The message of a run that has ended, with what speaks against its latencies and what stopped it, if so.
+pub(super) fn closing_message(facts: &Facts, plan: &Plan, status: &LoadTestStatus) -> String {
+    let mut message = facts.decision.message.clone();
+    if let Some(judged) = validity::judge(plan, facts.prior, facts.seen)
+        && judged.validity != Validity::Valid
+        && !message.contains(&judged.why)
+    {
+        let bound = if judged.is_upper_bound { " (upper bounds)" } else { "" };
+        message += &format!("; latencies are {}{bound}: {}", judged.validity, judged.why);
     }
+    let bottleneck = status.bottleneck.as_ref().map(|bottleneck| bottleneck.component);
+    if let Some(component) = bottleneck.filter(|component| *component != Bottleneck::Nothing) {
+        message += &format!("; bound by {component}");
+    }
+    message
 }

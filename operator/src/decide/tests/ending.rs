@@ -11,13 +11,18 @@ use crate::seen::verify::JobView;
 fn draining_ends_when_every_partition_is_counted_to_its_end() {
     let full = [14_999; 4];
     let short = [14_999, 14_999, 14_999, 14_998];
-    let late = Prior {
-        draining_since_us: Some(NOW - 300 * S),
+    let late_by = |seconds: i64| Prior {
+        draining_since_us: Some(NOW - (300 + seconds) * S),
         ..started(Phase::Draining, 60)
     };
+    let late = late_by(0);
     let on_time = started(Phase::Draining, 60);
     let tail = |mut seen: Seen| {
         seen.tail = Some(vec![9_000; 4]);
+        seen
+    };
+    let stopped = |mut seen: Seen| {
+        seen.counters = Group::default();
         seen
     };
     let table = [
@@ -38,9 +43,17 @@ fn draining_ends_when_every_partition_is_counted_to_its_end() {
             None,
         ),
         (
-            "one short, too late",
+            "one short, too late, and still at work",
             &late,
             draining(&short, &[0, 1], &[]),
+            Phase::Draining,
+            "DrainTimeout",
+            None,
+        ),
+        (
+            "one short, too late, and stopped",
+            &late,
+            stopped(draining(&short, &[0, 1], &[])),
             Phase::Verifying,
             "DrainTimeout",
             Some(15_000),
@@ -82,6 +95,17 @@ fn draining_ends_when_every_partition_is_counted_to_its_end() {
     }
     let ended = decide(&late, &draining(&full, &[0], &[]));
     assert_eq!(verdict(&ended), Some(Verdict::Inconclusive));
+    let late_for = |seconds| decide(&late_by(seconds), &draining(&short, &[0, 1], &[]));
+    let stop = MembersTodo::Run {
+        producers: 0,
+        counters: 0,
+    };
+    assert_eq!(
+        late_for(0).todo.members,
+        stop,
+        "what is still being counted cannot be compared"
+    );
+    assert_eq!(late_for(60).phase, Phase::Verifying, "a counter that cannot be stopped");
 }
 
 #[test]

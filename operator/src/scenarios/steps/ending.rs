@@ -11,6 +11,7 @@ use crate::scenarios::Scenario;
 use crate::scenarios::api::list;
 
 const BATCH: &str = "/apis/batch/v1/namespaces/lab";
+const REPORT: &str = "configmaps/test-report";
 
 #[tokio::test]
 async fn producers_go_when_all_are_done_and_their_reports_are_saved_first() {
@@ -39,8 +40,8 @@ async fn producers_go_when_all_are_done_and_their_reports_are_saved_first() {
     assert!(counters.is_none_or(|replicas| replicas == 2));
 }
 
-#[tokio::test]
-async fn the_end_stops_everything_and_is_one_patch() {
+/// A run whose every event is counted and whose verification has just found nothing wrong.
+fn verified() -> Scenario {
     let scenario = Scenario::new();
     members_are_ready(&scenario, true);
     let plan = crate::fixtures::plan();
@@ -82,7 +83,12 @@ async fn the_end_stops_everything_and_is_one_patch() {
         }
     }
     scenario.api.have(&format!("{NAMESPACE}/pods"), list(&pods));
-    let changes = scenario.changes(in_phase(Phase::Verifying, 60)).await;
+    scenario
+}
+
+#[tokio::test]
+async fn the_end_stops_everything_and_is_one_patch() {
+    let changes = verified().changes(in_phase(Phase::Verifying, 60)).await;
     let status = changes.status();
     assert_eq!(
         (&status["phase"], &status["verdict"]),
@@ -100,6 +106,43 @@ async fn the_end_stops_everything_and_is_one_patch() {
         );
     }
     assert_eq!(changes.events(), ["Exact"]);
+    assert_eq!(status["reportRef"]["name"], "test-report");
+    let report = &changes.at(REPORT).expect("a report").body["data"];
+    let json = report["report.json"].as_str().unwrap_or_default();
+    assert!(json.contains(r#""verdict":"Pass""#), "{json}");
+    assert!(report["report.html"].is_string());
+}
+
+#[tokio::test]
+async fn the_end_waits_for_its_report_while_the_api_is_ill() {
+    let scenario = verified();
+    scenario.api.refuse(&format!("{NAMESPACE}/{REPORT}"), 500);
+    let run = || in_phase(Phase::Verifying, 60);
+    scenario.reconcile(run()).await.expect_err("the report was not written");
+    let changes = scenario.api.take_changes();
+    assert!(
+        changes.iter().all(|change| !change.path.ends_with("/status")),
+        "{changes:#?}"
+    );
+    scenario.api.refuse(&format!("{NAMESPACE}/{REPORT}"), 403);
+    let changes = scenario.changes(run()).await;
+    assert_eq!(
+        changes.status()["verdict"],
+        "Pass",
+        "what is forbidden for good holds nothing up"
+    );
+    assert!(changes.status()["reportRef"].is_null());
+}
+
+#[tokio::test]
+async fn a_config_map_of_somebody_else_is_left_alone() {
+    let scenario = verified();
+    let own = json!({"metadata": {"name": "test-report"}, "data": {"report.json": "mine"}});
+    scenario.api.have(&format!("{NAMESPACE}/{REPORT}"), own);
+    let changes = scenario.changes(in_phase(Phase::Verifying, 60)).await;
+    assert_eq!(changes.status()["verdict"], "Pass");
+    assert!(changes.at(REPORT).is_none(), "{changes:#?}");
+    assert!(changes.status()["reportRef"].is_null());
 }
 
 #[tokio::test]

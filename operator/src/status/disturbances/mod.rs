@@ -12,19 +12,21 @@ mod tests;
 use eoslab_api::{Component, DISTURBANCES_MAX, Disturbance, LoadTestStatus, Phase};
 
 use super::Facts;
+use crate::decide::DRAIN_TIMEOUT;
 use crate::plan::Plan;
 use figures::Figures;
 pub use figures::paused;
 use slots::Watch;
 
 /// Takes one look in. The operator's own scaling at the begin and the end of a run is no disturbance: from the start on,
-/// with everyone ready, producers are watched while they send, and counters until everything is counted.
+/// with everyone ready, producers are watched while they send, and counters until everything is counted or they are
+/// stopped.
 pub(super) fn fill(facts: &Facts, plan: &Plan, status: &mut LoadTestStatus) {
     let is_sending = match facts.prior.phase {
         Phase::Provisioning => facts.decision.phase == Phase::Warmup,
         phase => matches!(phase, Phase::Warmup | Phase::Running),
     };
-    if !is_sending && facts.prior.phase != Phase::Draining {
+    if facts.decision.reason == DRAIN_TIMEOUT || (!is_sending && facts.prior.phase != Phase::Draining) {
         return;
     }
     let known = status.disturbances.len();

@@ -13,7 +13,7 @@ fn pause(partition: u32, from_us: i64, to_us: i64) -> Pause {
 }
 
 fn pauses(all: Vec<Pause>) -> Option<Pauses> {
-    Some(Pauses::new(all, Some(0)))
+    Some(Pauses::new(all, 12, Some(0)))
 }
 
 fn replaced() -> Group {
