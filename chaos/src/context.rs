@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eoslab_api::ChaosRun;
-use eoslab_operator::outside::Lab;
+use eoslab_operator::http::Health;
+use eoslab_operator::outside::{Lab, Outside};
 use eoslab_runtime::clock::system_now_us;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::events::{Recorder, Reporter};
@@ -35,6 +36,8 @@ pub struct Context {
     pub runs: BTreeMap<String, Store<ChaosRun>>,
     /// Every pod, by namespace.
     pub pods: BTreeMap<String, Store<Pod>>,
+    /// Whether pods and runs are all there.
+    pub health: Health,
     /// The present time, us since the Unix epoch.
     pub now_us: fn() -> i64,
     memories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Memory>>>>,
@@ -55,6 +58,7 @@ impl Context {
             own_namespace,
             runs: BTreeMap::new(),
             pods: BTreeMap::new(),
+            health: Health::new(0),
             now_us: system_now_us,
             memories: Mutex::default(),
         }
@@ -67,13 +71,15 @@ impl Context {
         memories.entry(uid).or_default().clone()
     }
 
-    /// Forgets a run that is over.
+    /// Forgets a run that is over, with the clients of its LoadTest; another run on that makes new ones.
     pub fn forget(&self, run: &ChaosRun) {
         let uid = run.uid().unwrap_or_default();
-        self.memories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&uid);
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = memories.remove(&uid);
+        let of_loadtest = |memory: &Memory| memory.quorum.as_ref().map(|(run_id, _)| run_id.clone());
+        if let Some(run_id) = memory.and_then(|memory| memory.try_lock().ok().as_deref().and_then(of_loadtest)) {
+            self.outside.forget(&run_id);
+        }
     }
 
     /// Every ChaosRun that is known.

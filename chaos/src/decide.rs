@@ -1,6 +1,6 @@
 //! What comes next: a pure function of what is wanted, what was done so far, and what was seen.
 
-use eoslab_api::chaos::{ChaosPhase, Fault, Injection, InjectionState};
+use eoslab_api::chaos::{ChaosPhase, Fault, FaultType, Injection, InjectionState};
 use eoslab_api::{ChaosRunSpec, ChaosRunStatus, Phase};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -12,6 +12,8 @@ use crate::world::World;
 
 /// A victim shows no sign of a fault for so long: it had no effect.
 const EFFECT_TIMEOUT_US: i64 = 30_000_000;
+/// The same of a rolling restart: Strimzi looks at its annotation every two minutes.
+const ROLL_TIMEOUT_US: i64 = 180_000_000;
 /// Everything must be steady for so long to count as recovered.
 const RECOVERED_FOR_US: i64 = 2_000_000;
 /// So long the changed number of counters is kept before it is taken back.
@@ -40,10 +42,10 @@ pub enum Step {
     Wait(Stand),
     /// Write down what will be injected, and only then inject it.
     Intend(Box<Injection>),
-    /// Inject what is written down.
-    Act,
     /// It is injected already: whoever wrote it down did so before he died.
     Confirm,
+    /// It was written down and does not show: take back what might be left of it, and begin anew.
+    Withdraw,
     /// Take the fault back.
     Heal,
     /// The injection is over.
@@ -83,10 +85,30 @@ pub fn fault_of(spec: &ChaosRunSpec, injection: &Injection) -> Fault {
     spec.faults.get(injection.fault as usize).cloned().unwrap_or_default()
 }
 
+/// How an injection is taken back; `None` where there is nothing to take back.
+pub fn heal_of(spec: &ChaosRunSpec, injection: &Injection, processes: &Processes) -> Option<Act> {
+    let victim = injection.victim.clone().unwrap_or_default();
+    faults::heal(&fault_of(spec, injection), &victim, processes)
+}
+
 /// The injection that is not over.
 pub fn current(status: &ChaosRunStatus) -> Option<&Injection> {
     let is_open = |one: &&Injection| matches!(one.state, InjectionState::Intended | InjectionState::Injected);
     status.injections.last().filter(is_open)
+}
+
+/// Whether the LoadTest was made anew after the first fault.
+fn is_anew(status: &ChaosRunStatus, world: &World) -> bool {
+    let first = status.injections.iter().find_map(|one| one.intended_at.as_ref());
+    let made_us = world.loadtest.as_ref().map(|loadtest| loadtest.created_us);
+    made_us
+        .zip(first)
+        .is_some_and(|(made_us, first)| made_us > at_us(Some(first)) + measure::CREATION_SLACK_US)
+}
+
+/// Whether an injection changed a LoadTest that is no more: the one that has its name now has its own number of counters.
+pub fn is_of_another(injection: &Injection, status: &ChaosRunStatus, world: &World) -> bool {
+    injection.fault_type == FaultType::ScaleCounters && is_anew(status, world)
 }
 
 /// A time as it is written in a status.
@@ -97,10 +119,11 @@ pub fn micro(at_us: i64) -> MicroTime {
 /// What comes next.
 pub fn next(situation: &Situation) -> Step {
     let open = current(situation.status);
-    if situation.spec.abort {
+    let cut = situation.spec.abort.then(verdict::aborted);
+    if let Some(ending) = cut.or_else(|| situation.lost_loadtest()) {
         return match open {
             Some(injection) if situation.is_to_heal(injection) => Step::Heal,
-            _ => Step::Finish(verdict::aborted(), Vec::new()),
+            _ => Step::Finish(ending, Vec::new()),
         };
     }
     match open {
@@ -113,17 +136,37 @@ pub fn next(situation: &Situation) -> Step {
 impl Situation<'_> {
     /// Whether a fault is at work that does not end by itself.
     pub fn is_to_heal(&self, injection: &Injection) -> bool {
-        let victim = injection.victim.clone().unwrap_or_default();
         injection.healed_at.is_none()
-            && faults::heal(&fault_of(self.spec, injection), &victim, self.processes).is_some()
+            && !is_of_another(injection, self.status, self.world)
+            && heal_of(self.spec, injection, self.processes).is_some()
     }
 
-    /// Written down and not known to be done: this process was restarted in between.
-    fn intended(&self, injection: &Injection) -> Step {
-        match measure::has_effect(&fault_of(self.spec, injection), injection, self.world) {
-            true => Step::Confirm,
-            false => Step::Act,
+    /// A LoadTest that went while a fault was at work, or gave way to another of its name, in which nothing was injected.
+    fn lost_loadtest(&self) -> Option<Ending> {
+        let name = &self.spec.load_test;
+        if is_anew(self.status, self.world) {
+            let message = format!("spec.loadTest: {name} was made anew after the first fault");
+            return Some(verdict::inconclusive("LoadTestReplaced", message));
         }
+        let is_hit = self.world.loadtest.is_none() && current(self.status).is_some();
+        is_hit.then(|| {
+            let message = format!("spec.loadTest: {name} was deleted while a fault was at work");
+            verdict::inconclusive("NoLoadTest", message)
+        })
+    }
+
+    /// Written down and not known to be done: this process was restarted in between, or got no answer. If it was done, it
+    /// shows. If it does not, another is picked: steady state and guards must hold now, and not as they did then.
+    fn intended(&self, injection: &Injection) -> Step {
+        let fault = fault_of(self.spec, injection);
+        if measure::has_effect(&fault, injection, self.world) {
+            return Step::Confirm;
+        }
+        if self.world.now_us - at_us(injection.intended_at.as_ref()) > effect_timeout_us(&fault) {
+            return Step::Withdraw;
+        }
+        let message = "waits whether the fault shows that was written down";
+        wait(ChaosPhase::Injecting, "WaitingForEffect", message)
     }
 
     fn recovering(&self, injection: &Injection) -> Step {
@@ -134,7 +177,7 @@ impl Situation<'_> {
             return self.healing(&fault, injection, now_us - injected_us);
         }
         if !measure::has_effect(&fault, injection, self.world) {
-            if now_us - injected_us > EFFECT_TIMEOUT_US {
+            if now_us - injected_us > effect_timeout_us(&fault) {
                 let message = "nothing happened to the victim; see spec.kafka, spec.redis or spec.operator (process)";
                 return Step::Close(InjectionState::NoEffect, message.to_owned());
             }
@@ -145,12 +188,18 @@ impl Situation<'_> {
             );
         }
         let is_done = measure::is_replaced(&fault, injection, self.world);
-        if is_done && self.has_been_steady_for(RECOVERED_FOR_US, injected_us) {
+        // What was steady under the fault says nothing of what comes after it.
+        let healed_us = at_us(injection.healed_at.as_ref()).max(injected_us);
+        if is_done && self.has_been_steady_for(RECOVERED_FOR_US, healed_us) {
             return Step::Close(InjectionState::Recovered, String::new());
         }
         let trouble = trouble.unwrap_or_else(|| "it was not steady for long enough".to_owned());
-        let healed_us = at_us(injection.healed_at.as_ref()).max(injected_us);
-        if now_us - healed_us > i64::from(self.spec.recovery.timeout_seconds) * 1_000_000 {
+        // A roll begins when somebody looks at the annotation.
+        let begun_us = match fault.fault_type {
+            FaultType::RollingRestart => injected_us + injection.detected_ms.unwrap_or(0) as i64 * 1000,
+            _ => healed_us,
+        };
+        if now_us - begun_us > i64::from(self.spec.recovery.timeout_seconds) * 1_000_000 {
             return Step::Close(InjectionState::NotRecovered, trouble);
         }
         wait(ChaosPhase::Recovering, "Recovering", trouble)
@@ -316,6 +365,13 @@ impl Situation<'_> {
             duplicated_before: duplicated,
             ..Injection::default()
         })
+    }
+}
+
+fn effect_timeout_us(fault: &Fault) -> i64 {
+    match fault.fault_type {
+        FaultType::RollingRestart => ROLL_TIMEOUT_US,
+        _ => EFFECT_TIMEOUT_US,
     }
 }
 

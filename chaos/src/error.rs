@@ -38,11 +38,14 @@ impl Error {
         matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if status.is_conflict()))
     }
 
+    /// The label of an error that is a failure.
+    pub const FAILURE: &'static str = "api";
+
     /// A bounded name for metrics.
     pub fn label(&self) -> &'static str {
         match self {
             _ if self.is_benign() => "conflict",
-            Self::Api { .. } => "api",
+            Self::Api { .. } => Self::FAILURE,
         }
     }
 

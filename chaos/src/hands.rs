@@ -29,7 +29,8 @@ for dir in /proc/[0-9]*; do
 done
 [ -n "$pids" ] || { echo "no process $1 in this container" >&2; exit 3; }
 echo "$2 to $1$pids"
-[ "$3" = 0 ] || (sleep "$3"; kill -CONT $pids) </dev/null >/dev/null 2>&1 &
+# In braces: bash would put the test into the background as well, with what holds the output open until the sleep ends.
+[ "$3" = 0 ] || { (sleep "$3"; kill -CONT $pids) </dev/null >/dev/null 2>&1 & }
 kill "-$2" $pids
 "#;
 
@@ -42,6 +43,12 @@ pub enum HandError {
     /// The command ran and said no.
     #[error("{0}")]
     Refused(String),
+    /// The victim could not be looked at, so that nothing was sent.
+    #[error("{0}")]
+    NotSent(Box<HandError>),
+    /// The command did not end.
+    #[error("the command did not end in time, or its connection broke")]
+    Late,
     /// The API said no.
     #[error("cannot {what}: {}", said(.source))]
     Api {
@@ -50,6 +57,19 @@ pub enum HandError {
         /// What the API said.
         source: Box<kube::Error>,
     },
+}
+
+impl HandError {
+    /// Whether nothing was done for certain: an answer that did not come may hide a fault that was injected.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Gone | Self::Refused(_) | Self::NotSent(_) => true,
+            Self::Late => false,
+            Self::Api { source, .. } => {
+                matches!(source.as_ref(), kube::Error::Api(status) if (400..500).contains(&status.code))
+            }
+        }
+    }
 }
 
 fn said(error: &kube::Error) -> String {
@@ -76,17 +96,18 @@ fn api(what: &'static str) -> impl FnOnce(kube::Error) -> HandError {
 /// Does it.
 ///
 /// # Errors
-/// When it was certainly not done. A process that was killed takes the command with it that killed it, so that a
-/// connection that breaks is no error: whether there was an effect is seen afterwards.
+/// When it was not done, or when that is not known ([`HandError::is_certain`]). A process that was killed takes the command
+/// with it that killed it, so that a connection that breaks is no error: whether there was an effect is seen afterwards.
 pub async fn carry_out(client: &Client, victim: &VictimStatus, act: &Act) -> Result<(), HandError> {
     let namespace = victim.namespace.as_str();
     match act {
         Act::Signal { process, by, signal } => {
-            is_still_there(client, victim).await?;
+            is_still_there(client, victim).await.map_err(not_sent)?;
             let command = command(process, *by, *signal);
             let done = exec(client, namespace, &victim.name, process.container.as_deref(), command).await;
             match (done, signal) {
                 (Err(HandError::Refused(why)), Signal::Kill) if why.is_empty() => Ok(()),
+                (Err(HandError::Late), Signal::Kill) => Ok(()),
                 (done, _) => done.map(drop),
             }
         }
@@ -114,6 +135,13 @@ pub async fn carry_out(client: &Client, victim: &VictimStatus, act: &Act) -> Res
                 .await;
             scaled.map(drop).map_err(api("scale the counters"))
         }
+    }
+}
+
+fn not_sent(error: HandError) -> HandError {
+    match error {
+        HandError::Gone => HandError::Gone,
+        other => HandError::NotSent(Box::new(other)),
     }
 }
 
@@ -193,9 +221,9 @@ pub async fn exec(
         };
         (printed, complained, status)
     };
-    let late = HandError::Refused("the command did not end in time".to_owned());
-    let (printed, complained, status) = timeout(EXEC_TIMEOUT, read).await.map_err(|_| late)?;
-    match status.and_then(|status| status.status).as_deref() {
+    let (printed, complained, status) = timeout(EXEC_TIMEOUT, read).await.map_err(|_| HandError::Late)?;
+    let status = status.ok_or(HandError::Late)?;
+    match status.status.as_deref() {
         Some("Success") => Ok(printed),
         _ => Err(HandError::Refused(complained.trim().to_owned())),
     }
@@ -237,7 +265,8 @@ async fn restart(client: &Client, namespace: &str, name: &str, workload: Workloa
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Output, Stdio};
 
     use super::*;
 
@@ -248,30 +277,85 @@ mod tests {
         }
     }
 
+    /// A process of this name, and the folder of its program.
+    fn victim(name: &str) -> std::io::Result<(Child, PathBuf)> {
+        let directory = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let program = directory.join(name);
+        // By another process: what this one holds open for writing, another test's child may hold as well, and a program
+        // that is open for writing cannot be started.
+        assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status()?.success());
+        let victim = Command::new(&program).arg("60").stdout(Stdio::null()).spawn()?;
+        Ok((victim, directory))
+    }
+
+    /// Runs a script until it succeeds: a process is found by its name only once it runs its own program.
+    fn signalled(shell: &str, words: &[String]) -> std::io::Result<Output> {
+        for _ in 0..50 {
+            let done = Command::new(shell).args(&words[1..]).output()?;
+            if done.status.success() {
+                return Ok(done);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Command::new(shell).args(&words[1..]).output()
+    }
+
     #[test]
     fn the_script_kills_what_it_is_told_to_and_says_what_it_did_not_find() -> std::io::Result<()> {
         let name = "eoslab-victim";
-        let directory = std::env::temp_dir().join(format!("eoslab-hands-{}", std::process::id()));
-        std::fs::create_dir_all(&directory)?;
-        let program = directory.join(name);
-        std::fs::copy("/bin/sleep", &program)?;
-        let mut victim = Command::new(&program).arg("60").stdout(Stdio::null()).spawn()?;
+        let (mut victim, directory) = victim(name)?;
         let words = command(&process(name), Messenger::Shell, Signal::Kill);
-        // A process is found by its name only once it runs its own program.
-        let mut done = Command::new(&words[0]).args(&words[1..]).output()?;
-        for _ in 0..50 {
-            if done.status.success() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-            done = Command::new(&words[0]).args(&words[1..]).output()?;
-        }
+        let done = signalled("sh", &words)?;
         assert!(done.status.success(), "{done:?}");
         assert!(!victim.wait()?.success(), "it was killed");
-        let again = Command::new(&words[0]).args(&words[1..]).output()?;
+        let again = Command::new("sh").args(&words[1..]).output()?;
         assert_eq!(again.status.code(), Some(3));
         assert!(String::from_utf8_lossy(&again.stderr).contains("no process eoslab-victim"));
         std::fs::remove_dir_all(directory)
+    }
+
+    /// Images have other shells: whatever `sh` is, the command ends while the process is still frozen.
+    #[test]
+    fn a_freeze_is_told_before_it_is_over() -> std::io::Result<()> {
+        for (shell, name) in [("sh", "eoslab-froze-s"), ("bash", "eoslab-froze-b")] {
+            let (mut victim, directory) = victim(name)?;
+            let words = command(&process(name), Messenger::Shell, Signal::Freeze { seconds: 4 });
+            let done = signalled(shell, &words)?;
+            // It freezes when it is next scheduled.
+            let mut state = String::new();
+            for _ in 0..50 {
+                state = std::fs::read_to_string(format!("/proc/{}/stat", victim.id()))?;
+                if state.contains(") T ") {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            victim.kill()?;
+            victim.wait()?;
+            assert!(done.status.success(), "{done:?}");
+            assert!(state.contains(") T "), "{shell}: {state}");
+            std::fs::remove_dir_all(directory)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_refused_was_not_done_and_what_was_not_answered_may_have_been() {
+        let refused = |code| {
+            let status = kube::core::Status::failure("no", "No").with_code(code);
+            api("scale")(kube::Error::Api(Box::new(status)))
+        };
+        for (error, expected) in [
+            (HandError::Gone, true),
+            (HandError::Refused("no process".to_owned()), true),
+            (refused(403), true),
+            (refused(500), false),
+            (api("scale")(kube::Error::Service("broken pipe".into())), false),
+            (HandError::Late, false),
+        ] {
+            assert_eq!(error.is_certain(), expected, "{error}");
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use eoslab_api::chaos::{ChaosPhase, Fault, PodSelector};
 use eoslab_api::{ChaosRun, LoadTest, Verdict};
 use eoslab_core::report::AckGap;
-use eoslab_operator::dereference::redis_urls;
 use eoslab_operator::names::{ROLE_LABEL, RUN_LABEL, Role};
 use eoslab_operator::outside::{Outside, Target};
 use eoslab_operator::plan::Plan;
+use eoslab_operator::redis_urls::redis_urls;
 use eoslab_operator::seen::members::{Report, Scraped};
 use eoslab_operator::seen::pods::PodView;
 use eoslab_operator::seen::slots::SlotView;
@@ -71,10 +71,12 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
         memory.slow.loadtest = found.map_err(Error::api("read the LoadTest"))?;
         memory.slow.read_us = now_us;
     }
+    // One that is being deleted ends no run any more.
     let usable = memory
         .slow
         .loadtest
         .clone()
+        .filter(|one| one.metadata.deletion_timestamp.is_none())
         .and_then(|one| Some((Plan::new(&one).ok()?, one)));
     let Some((plan, loadtest)) = usable else {
         let world = World {
@@ -91,7 +93,7 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
         places: &places,
         memory,
     };
-    let world = looking.world(&loadtest, now_us, is_due, is_quiet).await?;
+    let world = looking.world(&loadtest, is_due, is_quiet).await?;
     Ok(Look {
         world,
         places: Some(places),
@@ -107,7 +109,7 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    async fn world(mut self, loadtest: &LoadTest, now_us: i64, is_due: bool, is_quiet: bool) -> Result<World, Error> {
+    async fn world(mut self, loadtest: &LoadTest, is_due: bool, is_quiet: bool) -> Result<World, Error> {
         if is_due {
             self.slots().await?;
             self.allowed().await;
@@ -115,9 +117,13 @@ impl Looking<'_> {
         if is_due && !is_quiet {
             self.outside().await;
         }
+        // Brokers that are dead let one wait: what is seen is stamped after it.
+        let topic = self.topic().await;
         let slow = &self.memory.slow;
         let mut world = World {
-            now_us,
+            now_us: (self.context.now_us)(),
+            outside_us: slow.outside_us,
+            topic,
             loadtest: Some(state(loadtest, self.plan)),
             rival: rival(self.run, &self.context.all_runs()),
             allowed: slow.allowed.clone(),
@@ -131,7 +137,6 @@ impl Looking<'_> {
             ..World::default()
         };
         world.active_controller = self.active_controller(&world).await;
-        world.topic = self.topic().await;
         Ok(world)
     }
 
@@ -213,7 +218,8 @@ impl Looking<'_> {
         self.memory.slow.allowed = allowed;
     }
 
-    /// Log, ledger, pauses and reports. Ends first, ledger second: the lag can only look larger than it is.
+    /// Log, ledger, pauses and reports. Ends first, ledger second: the lag can only look smaller than it is, and never
+    /// below zero.
     async fn outside(&mut self) {
         let outside = &self.context.outside;
         if self.memory.urls.is_none() {
@@ -224,21 +230,30 @@ impl Looking<'_> {
             .into_iter()
             .flat_map(|role| Target::among(role, &self.views(role)))
             .collect();
+        let wanted = targets.len();
+        let is_between = known_status(self.memory, self.run).phase == ChaosPhase::Steadying;
         let urls = self.memory.urls.clone();
         let log_and_ledger = async {
             let log = outside.log(self.plan).await.ok();
-            let Some(urls) = urls else { return (log, None, None) };
+            let read_us = (self.context.now_us)();
+            let Some(urls) = urls else {
+                return (read_us, log, None, None);
+            };
             let ledger = outside.ledger(self.plan, &urls).await.ok();
             let pauses = outside.pauses(self.plan, &urls).await.ok();
-            (log, ledger, pauses)
+            (read_us, log, ledger, pauses)
         };
-        let ((log, ledger, pauses), scraped) = tokio::join!(log_and_ledger, outside.scrape(targets));
+        let ((read_us, log, ledger, pauses), scraped) = tokio::join!(log_and_ledger, outside.scrape(targets));
         let slow = &mut self.memory.slow;
         if ledger.is_none() {
             // The Secret may have been changed.
             self.memory.urls = None;
         }
-        (slow.log, slow.ledger) = (log, ledger);
+        (slow.outside_us, slow.log, slow.ledger) = (read_us, log, ledger);
+        // Processes of old matter only while a fault is measured against them.
+        if is_between && scraped.len() == wanted {
+            slow.rebalances.clear();
+        }
         slow.pauses = pauses.unwrap_or_else(|| std::mem::take(&mut slow.pauses));
         scraped.into_iter().for_each(|scraped| self.report(scraped));
     }
@@ -331,6 +346,9 @@ fn state(loadtest: &LoadTest, plan: &Plan) -> LoadTestState {
     LoadTestState {
         namespace: plan.namespace.clone(),
         name: plan.names.loadtest.clone(),
+        created_us: loadtest
+            .creation_timestamp()
+            .map_or(0, |created| created.0.as_microsecond()),
         counters: plan.counters(),
         producers: plan.producers(),
         partitions: plan.partitions(),
@@ -350,8 +368,12 @@ fn rival(run: &ChaosRun, all: &[Arc<ChaosRun>]) -> Option<String> {
         (status.injections.is_empty(), created, one.uid())
     };
     let is_active = |one: &&Arc<ChaosRun>| {
+        // One that waits for its LoadTest keeps nobody waiting.
         let phase = one.status.clone().unwrap_or_default().phase;
-        let needs_quiet = !matches!(phase, ChaosPhase::Judging | ChaosPhase::Finished);
+        let needs_quiet = matches!(
+            phase,
+            ChaosPhase::Steadying | ChaosPhase::Injecting | ChaosPhase::Recovering
+        );
         needs_quiet && one.metadata.deletion_timestamp.is_none() && one.uid() != run.uid()
     };
     let first = all.iter().filter(is_active).min_by_key(|one| rank(one))?;

@@ -1,29 +1,24 @@
 //! What a fault did, from look to look. Whatever is known is in the injection's status, so that a controller that was
 //! restarted goes on measuring; what lies within its own downtime is measured late, and pauses are not.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use eoslab_api::chaos::{Fault, FaultSummary, FaultType, Injection, InjectionState, SpreadMs};
-use eoslab_core::Window;
+use eoslab_api::PAUSED_PARTITIONS_MAX;
+use eoslab_api::chaos::{
+    Baseline, Fault, FaultSummary, FaultType, Injection, InjectionState, PartitionAckGap, SpreadMs,
+};
+use eoslab_core::{Standstill, Window};
 use eoslab_operator::status::paused;
 
 use crate::decide::at_us;
 use crate::faults::component;
 use crate::world::{Component, PodState, World};
 
-/// Creation times of pods are in whole seconds.
-const CREATION_SLACK_US: i64 = 1_000_000;
+/// Creation times are in whole seconds.
+pub const CREATION_SLACK_US: i64 = 1_000_000;
 /// A producer's clock may be off by this much, and its gap begins before the fault is known to be injected.
 const GAP_SLACK_US: i64 = 1_000_000;
-
-/// What is remembered of an injection while this process lives.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Baseline {
-    /// Whether a replica was seen out of sync.
-    pub was_out_of_sync: bool,
-    /// Rebalances of each counter's process before the fault.
-    pub rebalances: BTreeMap<String, u64>,
-}
 
 fn victim_pod<'a>(fault: &Fault, injection: &Injection, world: &'a World) -> Option<&'a PodState> {
     let uid = &injection.victim.as_ref()?.uid;
@@ -51,7 +46,8 @@ pub fn has_effect(fault: &Fault, injection: &Injection, world: &World) -> bool {
         // The process said that it was frozen, and nothing else shows it for certain.
         FaultType::PauseBroker | FaultType::PauseCounter => injection.injected_at.is_some(),
         FaultType::StopBroker => pod.is_none_or(|pod| pod.is_going),
-        _ => pod.is_none_or(|pod| pod.restarts > before),
+        // The kubelet may let it wait, and restarts it only then.
+        _ => pod.is_none_or(|pod| pod.is_down || pod.restarts > before),
     }
 }
 
@@ -60,7 +56,9 @@ pub fn is_replaced(fault: &Fault, injection: &Injection, world: &World) -> bool 
     let all = world.pods(component(fault)).len();
     match fault.fault_type {
         FaultType::RollingRestart => newer(fault, injection, world).count() == all,
-        FaultType::StopBroker => victim_pod(fault, injection, world).is_none(),
+        FaultType::StopBroker => {
+            victim_pod(fault, injection, world).is_none() && newer(fault, injection, world).next().is_some()
+        }
         _ => true,
     }
 }
@@ -150,15 +148,27 @@ fn standstills(injection: &mut Injection, world: &World, injected_us: i64) {
         from_us: injected_us - GAP_SLACK_US,
         to_us: world.now_us,
     };
-    if let Some(longest) = around.ack_gaps(&world.ack_gaps).first() {
-        let longest_ms = longest.longest_us / 1000;
-        injection.longest_ack_gap_ms = Some(injection.longest_ack_gap_ms.unwrap_or(0).max(longest_ms));
-    }
+    merge(&mut injection.ack_gaps, around.ack_gaps(&world.ack_gaps));
+    injection.longest_ack_gap_ms = injection.ack_gaps.first().map(|longest| longest.length_ms);
 }
 
-/// Closes an injection that recovered: everything has been steady since `steady_us`.
+/// The longest of each partition stays: a producer that was restarted reports no more what its forerunner saw, and who
+/// looks may have been restarted as well.
+fn merge(gaps: &mut Vec<PartitionAckGap>, seen: Vec<Standstill>) {
+    gaps.extend(seen.into_iter().map(|standstill| PartitionAckGap {
+        partition: standstill.partition,
+        length_ms: standstill.longest_us / 1000,
+    }));
+    gaps.sort_by_key(|gap| (gap.partition, Reverse(gap.length_ms)));
+    gaps.dedup_by_key(|gap| gap.partition);
+    gaps.sort_by_key(|gap| (Reverse(gap.length_ms), gap.partition));
+    gaps.truncate(PAUSED_PARTITIONS_MAX);
+}
+
+/// Closes an injection that recovered: everything has been steady since `steady_us`, or since it was taken back.
 pub fn recovered(injection: &mut Injection, steady_us: i64) {
     let injected_us = at_us(injection.injected_at.as_ref());
+    let steady_us = steady_us.max(at_us(injection.healed_at.as_ref()));
     let steady_ms = ((steady_us - injected_us).max(0) / 1000) as u64;
     let recovered_ms = steady_ms.max(injection.ready_ms.unwrap_or(0));
     injection.recovered_ms = Some(recovered_ms);

@@ -8,7 +8,6 @@ use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 use eoslab_operator::seen::log::LogRange;
 
-use crate::measure::Baseline;
 use crate::quorum::Quorum;
 
 /// Of one run.
@@ -27,10 +26,10 @@ pub struct Memory {
     pub slow: Slow,
     /// Since when everything has been steady, us since the Unix epoch.
     pub steady_since_us: Option<i64>,
-    /// What was before the present fault.
-    pub baseline: Baseline,
     /// When the status was last written, us since the Unix epoch.
     pub status_written_us: i64,
+    /// Since when the fault of a run that is being deleted is tried to be taken back, us since the Unix epoch.
+    pub releasing_since_us: Option<i64>,
     /// When the quorum was last asked for its leader, and what it said.
     pub controller: Option<(i64, Option<i32>)>,
 }
@@ -46,6 +45,8 @@ pub struct Slow {
     pub slots: BTreeMap<String, u32>,
     /// Namespaces in which faults are allowed.
     pub allowed: BTreeSet<String>,
+    /// When log and ledger were read, us since the Unix epoch.
+    pub outside_us: i64,
     /// Offsets of the log.
     pub log: Option<Vec<LogRange>>,
     /// The ledger.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eoslab_api::chaos::{ChaosPhase, ChaosRun, ChaosRunStatus, Injection, InjectionState};
+use eoslab_api::chaos::{Baseline, ChaosPhase, ChaosRun, ChaosRunStatus, Injection, InjectionState};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::context::{Context, FINALIZER, MANAGER};
-use crate::decide::{self, Situation, Stand, Step, current, fault_of, micro};
+use crate::decide::{self, Situation, Stand, Step, current, fault_of, heal_of, is_of_another, micro};
 use crate::error::Error;
 use crate::events::{self, Note};
 use crate::faults::{self, Processes};
@@ -28,6 +28,8 @@ const CLOSE_LOOK: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
 /// So long it is tried to take back the fault of a run that is being deleted, us.
 const RELEASE_TIMEOUT_US: i64 = 60_000_000;
+/// So long after its time a frozen process is awake for certain, us: the intent was written before the act.
+const WAKING_US: i64 = 20_000_000;
 /// A status that only grew is written this often, us.
 const STATUS_INTERVAL_US: i64 = 1_000_000;
 
@@ -43,10 +45,20 @@ pub async fn reconcile(run: Arc<ChaosRun>, context: Arc<Context>) -> Result<Acti
         context.forget(&run);
         return acknowledge(&context, &run).await;
     }
+    // Without all pods a victim looks gone.
+    if !context.health.is_ready() {
+        debug!(run = %run.name_any(), "waits until pods and ChaosRuns of every namespace are listed");
+        return Ok(Action::requeue(LOOK));
+    }
     let memory = context.memory(&run);
     let mut memory = memory.lock().await;
     let status = known_status(&memory, &run);
     if status.phase == ChaosPhase::Finished {
+        // Its last patch failed, or the watch has not brought it yet.
+        if memory.is_unwritten {
+            patch_status(&context, &run, &status).await?;
+            memory.is_unwritten = false;
+        }
         return Ok(Action::await_change());
     }
     let seen = look(&context, &run, &mut memory).await?;
@@ -90,10 +102,14 @@ async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
     let mut memory = memory.lock().await;
     let seen = look(context, run, &mut memory).await?;
     let status = known_status(&memory, run);
+    let now_us = (context.now_us)();
+    let since_us = *memory.releasing_since_us.get_or_insert(now_us);
     if let Some(injection) = current(&status)
+        && !is_of_another(injection, &status, &seen.world)
         && !heal(context, run, injection, &seen.processes()).await
     {
-        if !is_overdue(run, (context.now_us)()) {
+        // A run that cannot be healed, as with the rights of the controller gone, must not be there forever.
+        if now_us - since_us <= RELEASE_TIMEOUT_US {
             return Ok(Action::requeue(LOOK));
         }
         warn!(run = %run.name_any(), "the fault could not be taken back; the run is let go");
@@ -104,27 +120,26 @@ async fn release(context: &Context, run: &ChaosRun) -> Result<Action, Error> {
     Ok(Action::await_change())
 }
 
-/// A run that cannot be healed, as with the rights of the controller gone, must not be there forever.
-fn is_overdue(run: &ChaosRun, now_us: i64) -> bool {
-    let deleted = run.metadata.deletion_timestamp.as_ref();
-    deleted.is_some_and(|at| now_us - at.0.as_microsecond() > RELEASE_TIMEOUT_US)
+/// Whether the time of a freeze is over: the process goes on by itself then, whatever the API says.
+fn is_awake(injection: &Injection, now_us: i64) -> bool {
+    let victim = injection.victim.as_ref();
+    let begun = injection.injected_at.as_ref().or(injection.intended_at.as_ref());
+    victim
+        .and_then(|victim| victim.pause_seconds)
+        .is_some_and(|seconds| now_us - decide::at_us(begun) > i64::from(seconds) * 1_000_000 + WAKING_US)
 }
 
-/// Takes a fault back; `false` where that has to be tried again. A victim that is gone needs no healing, and a frozen
-/// process goes on by itself.
+/// Takes a fault back; `false` where that has to be tried again. A victim that is gone needs no healing.
 async fn heal(context: &Context, run: &ChaosRun, injection: &Injection, processes: &Processes) -> bool {
-    let (fault, victim) = (
-        fault_of(&run.spec, injection),
-        injection.victim.clone().unwrap_or_default(),
-    );
-    let Some(act) = faults::heal(&fault, &victim, processes) else {
+    let Some(act) = heal_of(&run.spec, injection, processes) else {
         return true;
     };
+    let victim = injection.victim.clone().unwrap_or_default();
     match carry_out(&context.client, &victim, &act).await {
         Ok(()) | Err(HandError::Gone | HandError::Refused(_)) => true,
         Err(error) => {
-            warn!(run = %run.name_any(), %error, "cannot take the fault back yet");
-            false
+            warn!(run = %run.name_any(), %error, "cannot take the fault back");
+            is_awake(injection, (context.now_us)())
         }
     }
 }
@@ -185,9 +200,12 @@ impl Turn<'_> {
         self.memory.steady_since_us = is_steady.then(|| self.memory.steady_since_us.unwrap_or(world.now_us));
         let is_ready = world.is_ready();
         let is_open = |one: &&mut Injection| one.state == InjectionState::Injected;
-        if let Some(injection) = self.status.injections.last_mut().filter(is_open) {
+        let ChaosRunStatus {
+            injections, baseline, ..
+        } = &mut self.status;
+        if let Some(injection) = injections.last_mut().filter(is_open) {
             let fault = fault_of(&self.run.spec, injection);
-            measure::fold(&fault, injection, &mut self.memory.baseline, world, is_ready);
+            measure::fold(&fault, injection, baseline.get_or_insert_default(), world, is_ready);
         }
     }
 
@@ -196,8 +214,8 @@ impl Turn<'_> {
         match step {
             Step::Wait(stand) => status::stand(&mut self.status, &stand, now_us),
             Step::Intend(injection) => return self.intend(*injection, processes).await,
-            Step::Act => self.act(processes).await?,
             Step::Confirm => self.injected(),
+            Step::Withdraw => self.withdraw(processes).await?,
             Step::Heal => self.heal(processes).await?,
             Step::Close(state, message) => self.close(state, message).await?,
             Step::Finish(ending, injections) => {
@@ -212,13 +230,13 @@ impl Turn<'_> {
     /// Written before anything is touched: who comes after a crash finds it.
     async fn intend(&mut self, injection: Injection, processes: &Processes) -> Result<(), Error> {
         let victim = injection.victim.clone().unwrap_or_default();
-        if faults::heal(&fault_of(&self.run.spec, &injection), &victim, processes).is_some() {
+        if heal_of(&self.run.spec, &injection, processes).is_some() {
             set_finalizer(self.context, self.run, true).await?;
         }
-        self.memory.baseline = measure::Baseline {
-            was_out_of_sync: false,
+        self.status.baseline = Some(Baseline {
             rebalances: self.world().rebalances.clone(),
-        };
+            was_out_of_sync: false,
+        });
         let stand = Stand {
             phase: ChaosPhase::Injecting,
             reason: "Injecting",
@@ -243,11 +261,15 @@ impl Turn<'_> {
         );
         let act = faults::act(&fault, &victim, processes);
         match carry_out(&self.context.client, &victim, &act).await {
-            Ok(()) => {
+            // Whether there is an effect is seen afterwards.
+            Ok(()) => self.injected(),
+            Err(error) if !error.is_certain() => {
+                warn!(run = %self.run.name_any(), %error, "the fault may have been injected");
+                // What is taken back does not prove itself: it stays intended, and shows or is withdrawn.
+                if heal_of(&self.run.spec, &injection, processes).is_some() {
+                    return Ok(());
+                }
                 self.injected();
-                let number = self.status.injections.len();
-                let loadtest = self.memory.slow.loadtest.as_ref();
-                events::publish(self.context, self.run, loadtest, number, Note::injected(&injection)).await;
             }
             Err(error) => {
                 warn!(run = %self.run.name_any(), %error, "the fault could not be injected");
@@ -255,16 +277,42 @@ impl Turn<'_> {
                     injection.state = InjectionState::NoEffect;
                     injection.message = error.to_string();
                 }
-                // An answer that did not come may hide a fault that was.
-                if faults::heal(&fault, &victim, processes).is_some() {
-                    heal(self.context, self.run, &injection, processes).await;
-                    // Left on, it goes when the run is deleted: no reason to lose what is known of the injection.
-                    if let Err(error) = set_finalizer(self.context, self.run, false).await {
-                        warn!(run = %self.run.name_any(), %error, "the finalizer stays until the run is deleted");
-                    }
-                }
+                self.release_finalizer(&injection, processes).await;
+                return Ok(());
             }
         }
+        let number = self.status.injections.len();
+        let loadtest = self.memory.slow.loadtest.as_ref();
+        events::publish(self.context, self.run, loadtest, number, Note::injected(&injection)).await;
+        Ok(())
+    }
+
+    /// Left on, it goes when the run is deleted: no reason to lose what is known of the injection.
+    async fn release_finalizer(&self, injection: &Injection, processes: &Processes) {
+        if heal_of(&self.run.spec, injection, processes).is_none() {
+            return;
+        }
+        if let Err(error) = set_finalizer(self.context, self.run, false).await {
+            warn!(run = %self.run.name_any(), %error, "the finalizer stays until the run is deleted");
+        }
+    }
+
+    async fn withdraw(&mut self, processes: &Processes) -> Result<(), Error> {
+        let Some(injection) = current(&self.status).cloned() else {
+            return Ok(());
+        };
+        if !heal(self.context, self.run, &injection, processes).await {
+            return Ok(());
+        }
+        self.release_finalizer(&injection, processes).await;
+        self.status.injections.pop();
+        let stand = Stand {
+            phase: ChaosPhase::Steadying,
+            reason: "Steadying",
+            message: "the fault that was written down was not injected; another is picked".to_owned(),
+        };
+        let now_us = self.world().now_us;
+        status::stand(&mut self.status, &stand, now_us);
         Ok(())
     }
 
@@ -301,7 +349,8 @@ impl Turn<'_> {
             measure::recovered(injection, steady_us);
         }
         let injection = injection.clone();
-        self.context.metrics.closed(injection.fault_type, state);
+        let namespace = self.run.namespace().unwrap_or_default();
+        self.context.metrics.closed(&namespace, injection.fault_type, state);
         let number = self.status.injections.len();
         let loadtest = self.memory.slow.loadtest.as_ref();
         events::publish(self.context, self.run, loadtest, number, Note::over(&injection)).await;
@@ -349,20 +398,4 @@ async fn patch_status(context: &Context, run: &ChaosRun, status: &ChaosRunStatus
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_cannot_be_healed_is_let_go_in_the_end() {
-        use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-        let mut run: ChaosRun = serde_json::from_value(json!({
-            "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
-            "metadata": {"name": "run"}, "spec": {"loadTest": "test", "faults": []},
-        }))
-        .expect("a ChaosRun");
-        assert!(!is_overdue(&run, i64::MAX), "it is not being deleted");
-        run.metadata.deletion_timestamp = Some(Time(micro(1_000_000).0));
-        assert!(!is_overdue(&run, 31_000_000));
-        assert!(is_overdue(&run, 62_000_000));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eoslab_api::ChaosRun;
-use eoslab_operator::http::Health;
+use eoslab_operator::http::{Health, PROMETHEUS_TEXT, text_route};
 use futures::{StreamExt, TryStreamExt, future};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::controller::{Config, Controller};
@@ -47,11 +47,9 @@ pub enum RunError {
 pub async fn run(deps: Deps, shutdown: CancellationToken) -> Result<(), RunError> {
     let metrics = Metrics::new()?;
     // A watch of pods and one of ChaosRuns each have to bring their lists before anything is decided.
-    let health = Health::new(deps.namespaces.len() * 2, {
-        let metrics = metrics.clone();
-        move || metrics.encode()
-    });
+    let health = Health::new(deps.namespaces.len() * 2);
     let mut context = Context::new(deps.client.clone(), deps.own_namespace, metrics);
+    context.health = health.clone();
     let mut controllers = Vec::new();
     let mut watches = Vec::new();
     for namespace in &deps.namespaces {
@@ -67,7 +65,11 @@ pub async fn run(deps: Deps, shutdown: CancellationToken) -> Result<(), RunError
     let runs = controllers
         .into_iter()
         .map(|one| drive(one, context.clone(), shutdown.clone()));
-    let server = health.serve(deps.listener, shutdown.clone());
+    let told = context.clone();
+    let routes = text_route("/metrics", PROMETHEUS_TEXT, move || {
+        told.metrics.encode(&told.all_runs())
+    });
+    let server = health.serve(deps.listener, routes, shutdown.clone());
     let stopped = shutdown.clone();
     let watches = async move {
         tokio::select! {

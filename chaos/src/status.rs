@@ -48,6 +48,9 @@ pub fn derive(run: &ChaosRun, status: &mut ChaosRunStatus, now_us: i64) {
     status.lost = status.injections.iter().map(|one| one.lost).sum();
     status.duplicated = status.injections.iter().map(|one| one.duplicated).sum();
     status.summary = summary(&status.injections);
+    if current(status).is_none() {
+        status.baseline = None;
+    }
     status.conditions = vec![complete(run, status, now_us)];
 }
 

@@ -6,7 +6,7 @@ use eoslab_api::{LoadTestStatus, Phase};
 use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
 use eoslab_operator::seen::log::{Lag, LogRange, lag};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::ResourceExt;
 
 /// What a fault is about.
@@ -39,6 +39,8 @@ pub struct PodState {
     pub is_ready: bool,
     /// Whether it was asked to stop.
     pub is_going: bool,
+    /// Whether one of its containers does not run.
+    pub is_down: bool,
     /// Restarts of all its containers.
     pub restarts: u32,
     /// When it was made, us since the Unix epoch.
@@ -67,6 +69,12 @@ impl PodState {
             .iter()
             .flatten()
             .map(|one| one.restart_count.max(0) as u32);
+        let is_running = |state: &ContainerState| state.running.is_some();
+        let is_down = status
+            .container_statuses
+            .iter()
+            .flatten()
+            .any(|one| one.state.as_ref().is_some_and(|state| !is_running(state)));
         let owner = pod
             .owner_references()
             .first()
@@ -79,6 +87,7 @@ impl PodState {
             node: spec.node_name.unwrap_or_default(),
             is_going,
             is_ready: !is_going && ready.is_some_and(|ready| ready.status == "True"),
+            is_down,
             restarts: restarts.sum(),
             created_us: pod.creation_timestamp().map_or(0, |created| created.0.as_microsecond()),
             owner,
@@ -112,6 +121,8 @@ pub struct LoadTestState {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// When it was made, us since the Unix epoch.
+    pub created_us: i64,
     /// Wanted counters.
     pub counters: u32,
     /// Wanted producers.
@@ -152,6 +163,8 @@ pub struct World {
     pub topic: Option<Vec<PartitionState>>,
     /// Id of the active controller of the quorum; looked for only where a fault asks for it.
     pub active_controller: Option<i32>,
+    /// When log and ledger were read, us since the Unix epoch.
+    pub outside_us: i64,
     /// Offsets of the log; `None` where they could not be read.
     pub log: Option<Vec<LogRange>>,
     /// The ledger; `None` where it could not be read.
@@ -188,7 +201,7 @@ impl World {
 
     /// Events that wait to be counted; `None` where that cannot be told.
     pub fn lag(&self) -> Option<Lag> {
-        Some(lag(self.log.as_deref()?, self.ledger.as_deref()?, self.now_us))
+        Some(lag(self.log.as_deref()?, self.ledger.as_deref()?, self.outside_us))
     }
 
     /// Whether each partition has a leader and all of its replicas in sync; `false` where no broker answers.

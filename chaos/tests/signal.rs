@@ -14,7 +14,10 @@ use eoslab_chaos::signal::{Action, SignalArgs, SignalError, processes, send};
 fn victim(name: &str) -> (tempdir::Dir, Child) {
     let dir = tempdir::Dir::new(name);
     let exe = dir.path().join(name);
-    fs::copy("/bin/sleep", &exe).expect("/bin/sleep exists on every Debian");
+    // By another process: what this one holds open for writing, another test's child may hold as well, and a program that
+    // is open for writing cannot be started.
+    let copied = Command::new("cp").arg("/bin/sleep").arg(&exe).status();
+    assert!(copied.expect("cp exists on every Debian").success());
     let child = Command::new(&exe).arg("60").spawn().expect("the copy can be run");
     while !processes(Path::new("/proc"))
         .expect("/proc is readable")

@@ -130,8 +130,8 @@ fn word(step: &Step) -> String {
     match step {
         Step::Wait(stand) => format!("{} {}", stand.phase, stand.reason),
         Step::Intend(injection) => format!("Intend {}", injection.fault_type),
-        Step::Act => "Act".to_owned(),
         Step::Confirm => "Confirm".to_owned(),
+        Step::Withdraw => "Withdraw".to_owned(),
         Step::Heal => "Heal".to_owned(),
         Step::Close(state, _) => format!("Close {state}"),
         Step::Finish(ending, _) => format!("{} {}", ending.verdict, ending.reason),
@@ -237,15 +237,26 @@ fn a_fault_at_work() {
         .for_each(|one| one.in_sync = vec![0, 2]);
     let mut scaled = world();
     scaled.loadtest.iter_mut().for_each(|one| one.counters = 5);
+    let mut down = world();
+    for pod in down.pods.get_mut(&Component::Counters).into_iter().flatten() {
+        pod.is_down = pod.name == "counter-1";
+    }
     let healed = |mut one: Injection, at_s: i64| {
         one.healed_at = Some(micro(at_s * S));
         one
     };
     let table: Vec<(Injection, World, Option<i64>, &str)> = vec![
         // Written down, and then this process died.
-        (injection(KillCounter, Intended, 999), world(), None, "Act"),
+        (
+            injection(KillCounter, Intended, 970),
+            world(),
+            None,
+            "Injecting WaitingForEffect",
+        ),
+        (injection(KillCounter, Intended, 969), world(), None, "Withdraw"),
         (injection(KillCounter, Intended, 999), hit(), None, "Confirm"),
-        (injection(PauseCounter, Intended, 999), world(), None, "Act"),
+        (injection(KillCounter, Intended, 999), down, None, "Confirm"),
+        (injection(PauseCounter, Intended, 969), world(), None, "Withdraw"),
         // Done, and nothing shows.
         (
             injection(KillCounter, Injected, 980),
@@ -304,6 +315,13 @@ fn a_fault_at_work() {
             Some(998),
             "Close Recovered",
         ),
+        // That the others were steady before it woke says nothing.
+        (
+            healed(injection(PauseCounter, Injected, 990), 999),
+            world(),
+            Some(991),
+            "Recovering Recovering",
+        ),
         // Another number of counters is kept for a moment and then taken back.
         (
             injection(ScaleCounters, Injected, 990),
@@ -323,6 +341,40 @@ fn a_fault_at_work() {
         let spec = spec(&[injection.fault_type]);
         let status = status(ChaosPhase::Recovering, 900, std::slice::from_ref(&injection));
         let step = decided(&spec, &status, &world, steady_s);
+        assert_eq!(word(&step), expected, "{:?} {step:?}", injection.fault_type);
+    }
+}
+
+#[test]
+fn a_loadtest_that_goes_or_is_made_anew_proves_nothing() {
+    use FaultType::{KillCounter, PauseCounter, ScaleCounters};
+    use InjectionState::{Injected, Recovered};
+    let gone = || World {
+        now_us: NOW,
+        ..World::default()
+    };
+    let mut anew = judged(world(), Verdict::Pass, exact());
+    anew.loadtest.iter_mut().for_each(|one| one.created_us = 950 * S);
+    let table = [
+        (injection(KillCounter, Injected, 900), gone(), "Inconclusive NoLoadTest"),
+        (injection(PauseCounter, Injected, 900), gone(), "Heal"),
+        (
+            injection(KillCounter, Recovered, 900),
+            anew.clone(),
+            "Inconclusive LoadTestReplaced",
+        ),
+        // The new one has its own number of counters; what is frozen is frozen still.
+        (
+            injection(ScaleCounters, Injected, 900),
+            anew.clone(),
+            "Inconclusive LoadTestReplaced",
+        ),
+        (injection(PauseCounter, Injected, 900), anew, "Heal"),
+    ];
+    for (injection, world, expected) in table {
+        let spec = spec(&[injection.fault_type]);
+        let status = status(ChaosPhase::Recovering, 900, std::slice::from_ref(&injection));
+        let step = decided(&spec, &status, &world, Some(1));
         assert_eq!(word(&step), expected, "{:?} {step:?}", injection.fault_type);
     }
 }

@@ -180,8 +180,7 @@ pub fn pick(choice: &Choice) -> Result<VictimStatus, Refusal> {
     Ok(victim)
 }
 
-/// What is done to the victim. It follows from what the status says alone, so that a controller that was restarted can
-/// do it as well.
+/// What is done to the victim.
 pub fn act(fault: &Fault, victim: &VictimStatus, processes: &Processes) -> Act {
     let seconds = victim.pause_seconds.unwrap_or_default();
     match fault.fault_type {
@@ -198,7 +197,8 @@ pub fn act(fault: &Fault, victim: &VictimStatus, processes: &Processes) -> Act {
     }
 }
 
-/// How it is taken back; `None` where there is nothing to take back.
+/// How it is taken back; `None` where there is nothing to take back. It follows from what the status says alone, so that a
+/// controller that was restarted can do it as well.
 pub fn heal(fault: &Fault, victim: &VictimStatus, processes: &Processes) -> Option<Act> {
     match fault.fault_type {
         FaultType::PauseBroker => Some(pause_broker::act(processes, Signal::Thaw)),

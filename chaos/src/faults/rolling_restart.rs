@@ -21,6 +21,13 @@ pub(super) fn pick(choice: &Choice) -> Result<VictimStatus, Refusal> {
         }
     }
     let (kind, name) = workload(first.owner.clone())?;
+    for pod in pods {
+        let (_, other) = workload(pod.owner.clone())?;
+        if other != name {
+            let message = format!("the pods belong to {name} and {other}, several node pools; use StopBroker on each");
+            return Err(Refusal::new("SeveralWorkloads", message));
+        }
+    }
     Ok(VictimStatus {
         kind,
         name,

@@ -234,3 +234,32 @@ fn what_freezes_or_scales_is_taken_back_and_nothing_else() {
         }
     }
 }
+
+#[test]
+fn brokers_of_several_node_pools_are_not_restarted_in_part() {
+    let mut brokers = world();
+    for pod in brokers.pods.get_mut(&Component::Brokers).into_iter().flatten() {
+        pod.owner = Some(("StrimziPodSet".to_owned(), "lab-broker".to_owned()));
+    }
+    let fault = Fault {
+        fault_type: FaultType::RollingRestart,
+        target: Some(FaultTarget {
+            restart: Some(eoslab_api::chaos::RestartTarget::Brokers),
+            ..FaultTarget::default()
+        }),
+        ..Fault::default()
+    };
+    let victim = picked(&brokers, &fault, false).expect("one node pool");
+    assert_eq!(
+        (victim.kind.as_str(), victim.name.as_str()),
+        ("StrimziPodSet", "lab-broker")
+    );
+    if let Some(pod) = brokers
+        .pods
+        .get_mut(&Component::Brokers)
+        .and_then(|pods| pods.last_mut())
+    {
+        pod.owner = Some(("StrimziPodSet".to_owned(), "lab-other".to_owned()));
+    }
+    assert_eq!(picked(&brokers, &fault, false), Err("SeveralWorkloads"));
+}

@@ -79,6 +79,9 @@ fn the_life_of_a_killed_broker() {
     assert_eq!(injection.rescheduled_ms, None, "the pod stayed");
     recovered(&mut injection, INJECTED + 6_500_000);
     assert_eq!((injection.recovered_ms, injection.drain_ms), (Some(6_500), Some(2_500)));
+    injection.healed_at = Some(micro(INJECTED + 8 * S));
+    recovered(&mut injection, INJECTED + 6_500_000);
+    assert_eq!(injection.recovered_ms, Some(8_000), "not before it was taken back");
 }
 
 #[test]
@@ -129,29 +132,42 @@ fn pauses_are_those_of_the_ledgers_own_time() {
         pause(1, 2_000_000, 1_500_000),
         pause(2, 3_000_000, 2_500_000),
     ];
-    seen.ack_gaps = vec![
-        AckGap {
-            partition: 0,
-            ended_at_us: INJECTED + 400_000,
-            length_us: 300_000,
-        },
-        AckGap {
-            partition: 0,
-            ended_at_us: INJECTED - 5 * S,
-            length_us: 900_000,
-        },
-    ];
     fold(&fault, &mut injection, &mut Baseline::default(), &seen, true);
     assert_eq!(
         (injection.partitions_paused, injection.longest_pause_ms),
         (2, Some(2_500))
     );
     assert_eq!(injection.pauses[0].partition, 2);
-    assert_eq!(
-        injection.longest_ack_gap_ms,
-        Some(300),
-        "the older gap is not the fault's"
-    );
+}
+
+#[test]
+fn times_without_an_acknowledgement_are_kept_a_partition_each() {
+    let (fault, mut injection) = killed();
+    let gap = |partition, ended_at_us, length_ms: u64| AckGap {
+        partition,
+        ended_at_us,
+        length_us: length_ms * 1000,
+    };
+    let mut seen = world(1_000, 1, true, 0, &[0, 1]);
+    seen.ack_gaps = vec![gap(0, INJECTED + 400_000, 300), gap(0, INJECTED - 5 * S, 900)];
+    fold(&fault, &mut injection, &mut Baseline::default(), &seen, true);
+    let listed = |injection: &Injection| -> Vec<(u32, u64)> {
+        let gaps = injection.ack_gaps.iter();
+        gaps.map(|gap| (gap.partition, gap.length_ms)).collect()
+    };
+    assert_eq!(listed(&injection), [(0, 300)], "the older gap is not the fault's");
+    assert_eq!(injection.longest_ack_gap_ms, Some(300));
+    // As a controller that was restarted sees it, of a producer that was restarted as well.
+    seen.now_us = INJECTED + 4 * S;
+    seen.ack_gaps = vec![gap(0, INJECTED + 2 * S, 100), gap(7, INJECTED + 2 * S, 500)];
+    fold(&fault, &mut injection, &mut Baseline::default(), &seen, true);
+    assert_eq!(listed(&injection), [(7, 500), (0, 300)]);
+    assert_eq!(injection.longest_ack_gap_ms, Some(500));
+    seen.ack_gaps = (0..20)
+        .map(|partition| gap(partition, INJECTED + 3 * S, 1_000))
+        .collect();
+    fold(&fault, &mut injection, &mut Baseline::default(), &seen, true);
+    assert_eq!(injection.ack_gaps.len(), PAUSED_PARTITIONS_MAX);
 }
 
 #[test]

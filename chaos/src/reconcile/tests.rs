@@ -1,0 +1,105 @@
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::{Request, Response};
+use eoslab_api::chaos::VictimStatus;
+use eoslab_operator::http::Health;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+use tower_test::mock;
+
+use super::*;
+use crate::metrics::Metrics;
+
+/// What an API was asked: verb and path.
+type Calls = Arc<Mutex<Vec<String>>>;
+
+/// An API that answers with these codes, one call after another.
+fn api(codes: &'static [u16]) -> (Client, Calls) {
+    let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let calls = Calls::default();
+    let asked = calls.clone();
+    tokio::spawn(async move {
+        for code in codes {
+            let Some((request, send)) = handle.next_request().await else {
+                return;
+            };
+            let call = format!("{} {}", request.method(), request.uri().path());
+            asked.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+            let answer = match code {
+                200 => object().to_string(),
+                _ => json!({"kind": "Status", "code": code, "reason": "Refused", "message": "refused"}).to_string(),
+            };
+            let response = Response::builder().status(*code).body(Body::from(answer.into_bytes()));
+            send.send_response(response.expect("a response"));
+        }
+    });
+    (Client::new(service, "lab"), calls)
+}
+
+fn asked(calls: &Calls) -> Vec<String> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn object() -> Value {
+    json!({
+        "apiVersion": ChaosRun::api_version(&()), "kind": ChaosRun::kind(&()),
+        "metadata": {"name": "storm", "namespace": "lab", "uid": "1"}, "spec": {"loadTest": "storm", "faults": []},
+    })
+}
+
+fn run() -> Arc<ChaosRun> {
+    Arc::new(serde_json::from_value(object()).expect("a ChaosRun"))
+}
+
+fn context(client: Client) -> Context {
+    Context::new(client, "eoslab-system".to_owned(), Metrics::new().expect("free names"))
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_is_written_until_it_is_written_and_not_again() {
+    let (client, calls) = api(&[500, 200]);
+    let (context, run) = (Arc::new(context(client)), run());
+    let memory = context.memory(&run);
+    let mut status = ChaosRunStatus::default();
+    status::end(&mut status, &crate::verdict::aborted(), 1_000_000);
+    *memory.lock().await = Memory {
+        status: Some(status),
+        is_unwritten: true,
+        ..Memory::default()
+    };
+    assert!(
+        reconcile(run.clone(), context.clone()).await.is_err(),
+        "the API said no"
+    );
+    for _ in 0..2 {
+        assert!(reconcile(run.clone(), context.clone()).await.is_ok());
+    }
+    let patch = "PATCH /apis/eoslab.dev/v1alpha1/namespaces/lab/chaosruns/storm/status";
+    assert_eq!(asked(&calls), [patch, patch]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_before_pods_and_runs_are_listed() {
+    let (client, calls) = api(&[404]);
+    let mut context = context(client);
+    context.health = Health::new(1);
+    let again = reconcile(run(), Arc::new(context)).await;
+    assert_eq!(again.ok(), Some(Action::requeue(LOOK)));
+    assert_eq!(asked(&calls), Vec::<String>::new());
+}
+
+#[test]
+fn a_freeze_ends_by_itself_and_nothing_else_does() {
+    let at = |pause_seconds| Injection {
+        injected_at: Some(micro(1_000_000)),
+        victim: Some(VictimStatus {
+            pause_seconds,
+            ..VictimStatus::default()
+        }),
+        ..Injection::default()
+    };
+    assert!(!is_awake(&at(Some(8)), 9_000_000 + WAKING_US));
+    assert!(is_awake(&at(Some(8)), 9_000_001 + WAKING_US));
+    assert!(!is_awake(&at(None), i64::MAX), "counters that were scaled stay so");
+}
