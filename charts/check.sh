@@ -35,6 +35,8 @@ refused=(
   image.pullPolicy=Sometimes image.tagg=x image.repository= crds.enabled=maybe rbac.scope=galaxy
   'watchNamespaces={Not_A_Name}' log.format=xml resources.limit.memory=1Gi podAnnotations.a=1 extra=1
   chaos.enabled=maybe 'chaos.namespaces={Not_A_Name}' chaos.replicas=2 chaos.resources.limit.memory=1Gi
+  metrics.consumerGroupLag=maybe metrics.podMonitor.interval=5 metrics.prometheusRule.labels.a.b=1 metrics.alerts=true
+  dashboards.enabled=maybe dashboards.namespace=Not_A_Name dashboards.label= dashboards.folder=x
 )
 for value in "${refused[@]}"; do
   if render --set "$value" >/dev/null 2>&1; then fail "--set $value is accepted"; fi
@@ -58,6 +60,8 @@ variants=(
   '--set affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution=null,watchNamespaces={kafka}'
   "--set chaos.enabled=true,chaos.namespaces={$namespace,default}"
   "--set chaos.enabled=true,chaos.namespaces={$namespace},rbac.scope=namespaced,log.format=json,chaos.resources.limits.cpu=1"
+  '--set metrics.consumerGroupLag=false,dashboards.enabled=true'
+  "--set dashboards.enabled=true,dashboards.namespace=$namespace,dashboards.labelValue=1,dashboards.annotations.folder=eoslab"
 )
 for variant in "${variants[@]}"; do
   # shellcheck disable=SC2086 # each variant is words
@@ -90,6 +94,29 @@ check '--set chaos.enabled=true,chaos.namespaces={a,b}' 'command: ["chaos","cont
   'namespace: a' 'namespace: b' 'kind: ValidatingAdmissionPolicyBinding'
 check '--set chaos.enabled=true,chaos.namespaces={a},rbac.scope=namespaced,rbac.aggregate=false' '! kind: ClusterRole'
 check '--set image.tag=123456789012' 'image: "eoslab:123456789012"' 'value: "eoslab:123456789012"'
+
+# --- monitoring -----------------------------------------------------------------------------------------------
+
+# The Prometheus Operator's kinds are not served here, so these are compared as text.
+check '' '! kind: PodMonitor' '! kind: PrometheusRule' '! grafana_dashboard' 'value: "true"'
+check '--set metrics.consumerGroupLag=false' 'value: "false"'
+check '--set metrics.podMonitor.enabled=true,metrics.podMonitor.labels.release=prometheus,metrics.podMonitor.interval=30s' \
+  'release: prometheus' 'interval: 30s' 'honorLabels: true' 'any: true' 'targetLabel: loadtest' 'targetLabel: role'
+check '--set metrics.podMonitor.enabled=true,metrics.podMonitor.loadTests=false' 'honorLabels: true' '! any: true'
+check '--set metrics.podMonitor.enabled=true,rbac.scope=namespaced,watchNamespaces={a}' 'matchNames:' '! any: true'
+check '--set metrics.prometheusRule.enabled=true,metrics.prometheusRule.labels.release=prometheus' 'release: prometheus'
+check '--set metrics.prometheusRule.enabled=true,metrics.prometheusRule.kafka=false' \
+  'alert: EoslabOperatorDown' '! alert: EoslabIsrShrinking'
+check '--set dashboards.enabled=true,dashboards.namespace=grafana,dashboards.annotations.folder=eoslab' \
+  'namespace: grafana' 'grafana_dashboard: "1"' 'folder: eoslab'
+
+# The rules and dashboards that are tested are the ones that are installed.
+render --set metrics.prometheusRule.enabled=true -s templates/prometheusrules.yaml |
+  awk '/^---/ { inside = 0 } inside { print substr($0, 3) } /^spec:/ { inside = 1 }' |
+  diff - <(cat eoslab/files/rules/eoslab.yaml eoslab/files/rules/kafka.yaml) || fail 'the PrometheusRules are not the rules'
+render --set dashboards.enabled=true -s templates/dashboards.yaml |
+  kubectl create --dry-run=client -o 'go-template={{range .data}}{{.}}{{end}}' -f - |
+  diff - <(cat eoslab/files/dashboards/*.json) || fail 'the ConfigMaps do not hold the dashboards'
 
 # --- rights ---------------------------------------------------------------------------------------------------
 

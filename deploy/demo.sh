@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 . deploy/steps.sh
 
 lab=deploy/embedded/lab
-# Go compiles the node and Rust the binaries, and each leaves a core idle at times: both at once.
+# Go compiles the node and Rust the binaries, and each leaves a core idle at times: both at once. Go has less
+# to do, so that the cluster can start beside the long end of Rust's, which is on one core.
 deploy/build.sh &
 build=$!
 trap 'kill "$build" 2>/dev/null || true' EXIT

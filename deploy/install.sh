@@ -16,6 +16,8 @@ trap 'rm -rf "$stage"' EXIT
 
 step 'build the binaries' deploy/build.sh
 cp "${binaries[@]/#/target/release/}" "$stage"
+# kubectl finds its plugins on the PATH.
+install -m 755 target/release/kubectl-eoslab "$($lab bin-path)"
 image=$(step 'make the image' "$lab" load-eoslab "$stage" | tail -n 1)
 chaos_namespaces=(default kafka eoslab-chaos eoslab-system)
 allow_faults() {

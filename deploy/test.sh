@@ -21,12 +21,17 @@ shell_lints() {
 # The programs that the tests use beside eoslab's own.
 packages() {
   local missing=() program
-  for program in kcat redis-server shellcheck curl; do
+  for program in kcat redis-server shellcheck curl chromium npm; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   [ ${#missing[@]} -eq 0 ] && return
   apt-get update -qq &&
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+}
+
+# What drives the browser that the report's page is opened in.
+browser_driver() {
+  npm ci --prefix report/tests/page --silent --no-audit --no-fund
 }
 
 unit_and_integration() {
@@ -48,6 +53,7 @@ was_up=no
 $lab status >/dev/null 2>&1 && was_up=yes
 
 step 'packages' packages
+step 'driver of the browser' browser_driver
 # Go compiles the node and Rust the tests, and each leaves a core idle at times: both at once.
 deploy/embedded/lab build &
 programs=$!
@@ -58,7 +64,8 @@ step 'build' deploy/build.sh
 step 'the programs of the cluster' wait "$programs"
 step 'embedded cluster' "$lab" up
 KUBECONFIG=$($lab kubeconfig)
-PATH=$($lab bin-path):$PATH
+prometheus=$(step 'Prometheus, for its rules and dashboards' "$lab" prometheus-path)
+PATH=$($lab bin-path):$prometheus:$PATH
 export KUBECONFIG PATH
 step 'unit and integration tests' unit_and_integration
 step 'eoslab' deploy/install.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures eoslab against its rivals on the embedded brokers, all in one run, and prints figures and ratios.
-# Usage: bench.sh [--events N] [--rounds N]   (about 10 minutes with the defaults)
+# Usage: bench.sh [--events N] [--rounds N]   (about 7 minutes with the defaults)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/steps.sh

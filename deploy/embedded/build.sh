@@ -5,7 +5,9 @@
 # These two key Go's own cache as well: changing them means compiling everything again.
 export CGO_ENABLED=0
 export GOWORK=off # the repository around this may have a workspace
-GO_FLAGS=(-trimpath -mod=readonly -buildvcs=false -gcflags=all=-dwarf=false)
+# Without inlining the compiler takes a quarter less time (client-go: 106 CPU seconds against 144), and kubectl 0.10 s of
+# CPU for a call instead of 0.07.
+GO_FLAGS=(-trimpath -mod=readonly -buildvcs=false '-gcflags=all=-dwarf=false -l')
 
 go_version() { echo "${GO_VERSION:=$(cd / && GOTOOLCHAIN=local go env GOVERSION)}"; }
 

@@ -131,7 +131,7 @@ render() { # template
     -e "s|@BRIDGE@|$BRIDGE|g" -e "s|@POD_CIDR@|$POD_CIDR|g" -e "s|@DNS_IP@|$DNS_IP|g" \
     -e "s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g" -e "s|@LAB_IMAGE@|${LAB_IMAGE:-}|g" \
     -e "s|@PAUSE_IMAGE@|${PAUSE_IMAGE:-}|g" -e "s|@BROKER_JIT@|$BROKER_JIT|g" \
-    -e "s|@CONFIG_HASH@|${CONFIG_HASH:-}|g" "$1"
+    -e "s|@CONFIG_HASH@|${CONFIG_HASH:-}|g" -e "s|@PROMETHEUS_IMAGE@|${PROMETHEUS_IMAGE:-}|g" "$1"
 }
 
 # Write a file from stdin, but only if that changes it; fails if it did not.

@@ -96,6 +96,17 @@ port_forward() {
   [ "$answer" = $'+PONG\r' ]
 }
 
+# Only the brokers of what it scrapes are here.
+brokers_are_scraped() {
+  local ip
+  ip=$(kc get service prometheus -n monitoring -o 'jsonpath={.spec.clusterIP}') &&
+    curl -sf -G "http://$ip:9090/api/v1/query" --data-urlencode 'query=sum(up{job="kafka"})' | contains '"3"'
+}
+monitoring() {
+  "$LAB" up --monitoring && wait_for 30 'three scraped brokers' brokers_are_scraped &&
+    kc delete namespace monitoring --timeout=60s
+}
+
 logs_answer() { kc logs -n kafka lab-broker-0 | contains 'Kafka Server started'; }
 
 # --- faults and protection ------------------------------------------------------------------------------------
@@ -236,6 +247,7 @@ main() {
   check 'records consumed from the host' consume_from_host
   check 'names resolve, and none outside' names_resolve
   check 'broker metrics' metrics_answer
+  check 'Prometheus' monitoring
   check 'port-forward' port_forward
   check 'logs' logs_answer
   check 'own binaries run in a pod' binaries_run

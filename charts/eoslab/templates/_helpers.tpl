@@ -82,6 +82,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 - apiGroups: [eoslab.dev]
   resources: [loadtests/finalizers]
   verbs: [update]
+# What was injected into a run stands in its report.
+- apiGroups: [eoslab.dev]
+  resources: [chaosruns]
+  verbs: [list]
 # What a run is made of. What is not deleted here goes with its LoadTest.
 - apiGroups: [apps]
   resources: [deployments]
