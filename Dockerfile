@@ -10,16 +10,20 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY core core
 COPY api api
+COPY report report
 COPY runtime runtime
 COPY loadgen loadgen
 COPY counter counter
 COPY operator operator
 COPY chaos chaos
+COPY plugin plugin
 COPY tests tests
+# For the reports: docker build --build-arg REVISION=$(git rev-parse --short=12 HEAD) ...
+ARG REVISION=
 # The binaries leave the cache mount within the same step, for a mount is not part of a layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --bin operator --bin loadgen --bin counter --bin chaos && \
+    EOSLAB_GIT_REVISION=$REVISION cargo build --release --locked --bin operator --bin loadgen --bin counter --bin chaos && \
     install -D -m 0755 -t /out target/release/operator target/release/loadgen target/release/counter target/release/chaos
 
 FROM debian:bookworm-slim

@@ -9,8 +9,8 @@ help: ## list the targets
 
 ##@ Embedded cluster (root, Linux; no Docker): see deploy/embedded/README.md
 .PHONY: up down purge status kubeconfig bin-path test-embedded
-up: ## start Kubernetes, three Kafka brokers and Redis, and wait until they serve
-	@$(LAB) up
+up: ## start Kubernetes, three Kafka brokers and Redis, and wait until they serve; MONITORING=1 adds Prometheus
+	@$(LAB) up $(if $(MONITORING),--monitoring)
 down: ## stop them and leave nothing behind but their data
 	@$(LAB) down
 purge: ## stop them and delete their data
@@ -32,9 +32,9 @@ demo: ## the main job: cluster, eoslab, one LoadTest, its verdict
 	@deploy/demo.sh
 chaos: ## broker, counters, Redis and producer die under load, and the verdict on it
 	@deploy/chaos.sh
-test: ## every test
+test: ## unit, integration and end-to-end tests (without the long searches and test-embedded)
 	@deploy/test.sh
 bench: ## measure against rivals on the embedded brokers, and print ratios
 	@deploy/bench/bench.sh
-kind: ## kind, Strimzi, Kafka and the same LoadTest (needs Docker, kind and helm)
+kind: ## kind, Strimzi, Kafka and the same LoadTest (needs Docker, kind, helm and kubectl)
 	@deploy/strimzi/kind-up.sh

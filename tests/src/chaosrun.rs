@@ -7,6 +7,16 @@ use crate::{
     kubectl::{Failure, kubectl, kubectl_with_input},
 };
 
+/// A ChaosRun with this spec.
+pub fn chaosrun(name: &str, namespace: &TestNamespace, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "eoslab.dev/v1alpha1",
+        "kind": "ChaosRun",
+        "metadata": {"name": name, "namespace": namespace.name},
+        "spec": spec,
+    })
+}
+
 /// A ChaosRun that was applied.
 pub struct ChaosRun<'a> {
     namespace: &'a TestNamespace,
@@ -20,12 +30,7 @@ impl<'a> ChaosRun<'a> {
     /// # Errors
     /// [`Failure`] when the API server refuses it.
     pub fn apply(name: &str, namespace: &'a TestNamespace, spec: Value) -> Result<Self, Failure> {
-        let manifest = json!({
-            "apiVersion": "eoslab.dev/v1alpha1",
-            "kind": "ChaosRun",
-            "metadata": {"name": name, "namespace": namespace.name},
-            "spec": spec,
-        });
+        let manifest = chaosrun(name, namespace, &spec);
         kubectl_with_input(&["apply", "-f", "-"], &manifest.to_string())?;
         Ok(Self {
             namespace,

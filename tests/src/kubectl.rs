@@ -60,6 +60,22 @@ pub fn kubectl_with_input(args: &[&str], input: &str) -> Result<String, Failure>
     }
 }
 
+/// Runs one of Kafka's own tools, a class of the brokers' jars, within a broker's pod and returns what it printed.
+///
+/// # Errors
+/// [`Failure`] when it exits with anything but 0.
+pub fn kafka_tool(class: &str, args: &[&str]) -> Result<String, Failure> {
+    let java = ["-n", "kafka", "exec", "lab-broker-0", "--", "java", "-Xmx128m"];
+    let tool = [
+        "-cp",
+        "/opt/kafka/libs/*",
+        class,
+        "--bootstrap-server",
+        "localhost:9092",
+    ];
+    kubectl(&[&java[..], &tool, args].concat())
+}
+
 /// Address of a pod; pods of the embedded cluster are reachable from this host.
 ///
 /// # Errors

@@ -7,12 +7,15 @@ mod chaosrun;
 mod kubectl;
 mod loadtest;
 mod namespace;
+mod plugin;
+pub mod slow;
 pub mod topic;
 
-pub use chaosrun::ChaosRun;
-pub use kubectl::{Failure, kubectl, kubectl_with_input, pod_ip};
+pub use chaosrun::{ChaosRun, chaosrun};
+pub use kubectl::{Failure, kafka_tool, kubectl, kubectl_with_input, pod_ip};
 pub use loadtest::{LoadTest, spec};
 pub use namespace::TestNamespace;
+pub use plugin::{Ended, ended, eoslab, eoslab_command};
 
 use std::time::{Duration, Instant};
 

@@ -18,16 +18,31 @@ pub struct Record {
     pub account_id: u64,
     /// Second field, bytes 8..16.
     pub amount: i64,
+    /// Third field, bytes 16..24: when it was to be sent, us since the Unix epoch.
+    pub ts_us: i64,
 }
 
 /// Reads the whole topic up to the ends that stand when it starts and hands every record to `each`.
 ///
 /// # Errors
 /// When kcat is missing or fails, or a record is shorter than the documented header.
-pub fn read(topic: &str, mut each: impl FnMut(Record)) -> Result<(), String> {
+pub fn read(topic: &str, each: impl FnMut(Record)) -> Result<(), String> {
+    read_until(topic, &["-e"], each)
+}
+
+/// Reads so many records from the beginning of the topic, as they come, and hands every one to `each`.
+///
+/// # Errors
+/// As [`read`].
+pub fn follow(topic: &str, records: u64, each: impl FnMut(Record)) -> Result<(), String> {
+    read_until(topic, &["-u", "-c", &records.to_string()], each)
+}
+
+fn read_until(topic: &str, end: &[&str], mut each: impl FnMut(Record)) -> Result<(), String> {
     let broker = format!("{}:9094", pod_ip("kafka", "lab-broker-0")?);
     let mut child = Command::new("kcat")
-        .args(["-C", "-q", "-e", "-o", "beginning", "-b", &broker, "-t", topic])
+        .args(["-C", "-q", "-o", "beginning", "-b", &broker, "-t", topic])
+        .args(end)
         .args(["-f", "%p %o %S\n%s"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -66,6 +81,7 @@ fn decode(partition: u32, offset: i64, payload: &[u8]) -> Result<Record, String>
         offset,
         account_id: u64::from_le_bytes(field(0)?),
         amount: i64::from_le_bytes(field(8)?),
+        ts_us: i64::from_le_bytes(field(16)?),
     })
 }
 
