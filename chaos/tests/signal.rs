@@ -5,10 +5,20 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Child, Command},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use eoslab_chaos::signal::{Action, SignalArgs, SignalError, processes, send};
+
+/// Waits for a condition, and fails with its name.
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// A copy of `sleep` under a name that nothing else on the machine has, so that no other process can be hit.
 fn victim(name: &str) -> (tempdir::Dir, Child) {
@@ -19,13 +29,10 @@ fn victim(name: &str) -> (tempdir::Dir, Child) {
     let copied = Command::new("cp").arg("/bin/sleep").arg(&exe).status();
     assert!(copied.expect("cp exists on every Debian").success());
     let child = Command::new(&exe).arg("60").spawn().expect("the copy can be run");
-    while !processes(Path::new("/proc"))
-        .expect("/proc is readable")
-        .iter()
-        .any(|p| p.name == name)
-    {
-        std::thread::yield_now();
-    }
+    wait_until("the copy runs", || {
+        let running = processes(Path::new("/proc")).expect("/proc is readable");
+        running.iter().any(|p| p.name == name)
+    });
     (dir, child)
 }
 
@@ -65,17 +72,13 @@ fn a_freeze_heals_itself_after_the_command_has_ended() {
         "--action",
         "STOP",
         "--for-seconds",
-        "1",
+        "3",
     ];
     let done = Command::new(env!("CARGO_BIN_EXE_chaos")).args(freeze).status();
     assert!(done.expect("it can be run").success());
     // The command has ended; a signal takes effect when the kernel next looks.
-    while state(&child) != 'T' {
-        std::thread::yield_now();
-    }
-    while state(&child) == 'T' {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("it is frozen", || state(&child) == 'T');
+    wait_until("it goes on", || state(&child) != 'T');
     child.kill().expect("the child is ours");
     child.wait().expect("the child is ours");
 }

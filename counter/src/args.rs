@@ -8,7 +8,7 @@ use eoslab_core::{Layout, StreamSpec};
 use eoslab_runtime::args::ArgsError;
 use eoslab_runtime::{KafkaArgs, LogArgs, PodArgs, StreamArgs};
 
-use crate::ledger::{LEDGER_BYTES, Mode};
+use crate::ledger::{LEDGER_BYTES, Mode, is_name};
 use crate::run::BatchLimits;
 
 /// Largest value of a Redis string, bytes.
@@ -94,7 +94,7 @@ pub struct ConsumerArgs {
     pub static_membership: bool,
     /// Time without a heartbeat after which the group gives a member's partitions to others, ms. With --protocol
     /// consumer it is the brokers' own.
-    #[arg(long, env = "EOSLAB_SESSION_TIMEOUT_MS", default_value_t = 6_000)]
+    #[arg(long, env = "EOSLAB_SESSION_TIMEOUT_MS", default_value_t = 10_000)]
     pub session_timeout_ms: u32,
 }
 
@@ -311,9 +311,7 @@ fn within(flag: &'static str, value: u32, low: u64, high: u64) -> Result<(), Cou
 }
 
 fn named(flag: &'static str, value: &str) -> Result<(), CounterArgsError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let valid = (1..=128).contains(&value.len()) && value.chars().all(fits);
-    if valid {
+    if is_name(value) {
         Ok(())
     } else {
         Err(CounterArgsError::Name {

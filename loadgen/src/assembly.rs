@@ -8,7 +8,7 @@ use eoslab_runtime::clock::Clock;
 use eoslab_runtime::tail::Tails;
 
 use crate::ack_watch::AckWatch;
-use crate::args::{End, Rate, Settings};
+use crate::args::Rate;
 use crate::controls::Controls;
 use crate::lane::{Lane, Pace, Track};
 use crate::plan::{deal, owned_partitions};
@@ -16,6 +16,7 @@ use crate::progress::{LaneProgress, Progress, SharedProgress};
 use crate::records::Records;
 use crate::resume::{ResumeError, first_seq};
 use crate::schedule::Schedule;
+use crate::settings::{End, Settings};
 use crate::takeover::Takeover;
 use crate::worker::{Connection, Worker};
 
@@ -44,8 +45,8 @@ pub struct PreparedTrack {
     pub first_seq: u64,
     /// End (exclusive), unless the run ends by time.
     pub end_seq: Option<u64>,
-    /// Timestamp of the log's last event, which a former process sent.
-    pub resumed_from_us: Option<i64>,
+    /// When a former process sent the log's last event, microseconds since the Unix epoch.
+    pub last_sent_at_us: Option<i64>,
 }
 
 /// All that a slot is to send.
@@ -83,8 +84,8 @@ pub fn prepare(settings: &Settings, layout: &Layout, slot: u32, tails: &Tails) -
     for partition in owned {
         let stream = streams.next_if(|stream| stream.partition() == partition);
         let end_seq = counts.as_ref().map(|counts| counts[partition as usize]);
-        let last = tails.get(&partition).copied().flatten().map(|(_, event)| event);
-        let first_seq = first_seq(partition, stream.as_ref(), last.as_ref(), end_seq)?;
+        let last = tails.get(&partition).copied().flatten();
+        let first_seq = first_seq(partition, stream.as_ref(), last.map(|tail| tail.event), end_seq)?;
         match stream {
             Some(stream) => {
                 tracks.push(PreparedTrack {
@@ -92,7 +93,7 @@ pub fn prepare(settings: &Settings, layout: &Layout, slot: u32, tails: &Tails) -
                     share: layout.share(partition),
                     first_seq,
                     end_seq,
-                    resumed_from_us: last.map(|event| event.ts_us),
+                    last_sent_at_us: last.map(|tail| tail.sent_at_us.unwrap_or(tail.event.ts_us)),
                 });
             }
             None => idle.push(LaneProgress::new(partition, 0, Some(0), None)),
@@ -201,9 +202,10 @@ fn worker(
     }
 }
 
-/// After a restart the first event has waited since it was due, in a closed loop since the last one before it.
+/// After a restart the first event has waited since it was due or, where the former process was behind or had no
+/// schedule, since that one sent its last.
 fn ack_watch(lane: &PreparedTrack, schedule: Option<Schedule>) -> AckWatch {
-    let Some(last_us) = lane.resumed_from_us else {
+    let Some(last_us) = lane.last_sent_at_us else {
         return AckWatch::default();
     };
     let due_us = schedule.map(|schedule| schedule.due_at(lane.first_seq));

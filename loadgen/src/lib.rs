@@ -19,6 +19,7 @@ pub mod ranges;
 pub mod records;
 pub mod resume;
 pub mod schedule;
+pub mod settings;
 pub mod state;
 pub mod takeover;
 pub mod worker;

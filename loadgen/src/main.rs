@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use eoslab_loadgen::args::{Args, Settings};
+use eoslab_loadgen::args::Args;
 use eoslab_loadgen::pod;
+use eoslab_loadgen::settings::Settings;
 use eoslab_runtime::exit::{Exit, parse_args};
 use eoslab_runtime::{shutdown, telemetry};
 use tokio::net::TcpListener;

@@ -11,11 +11,11 @@ pub const ACKED_HELP: &str = "Events acknowledged by the brokers.";
 /// Failed sends.
 pub const FAILED: &str = "eoslab_records_failed_total";
 /// Help of [`FAILED`].
-pub const FAILED_HELP: &str = "Sends that were certainly not written and are not sent again.";
+pub const FAILED_HELP: &str = "Sends that were certainly not written, also if they were sent again.";
 /// Indeterminate sends.
 pub const INDETERMINATE: &str = "eoslab_records_indeterminate_total";
 /// Help of [`INDETERMINATE`].
-pub const INDETERMINATE_HELP: &str = "Sends that were possibly written.";
+pub const INDETERMINATE_HELP: &str = "Sends that were possibly written, also if they were sent again.";
 /// Client rebuilds.
 pub const REBUILDS: &str = "eoslab_client_rebuilds_total";
 /// Help of [`REBUILDS`].

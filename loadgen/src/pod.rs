@@ -23,10 +23,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::args::Settings;
 use crate::assembly::{Prepared, Start, assemble, prepare};
 use crate::controls::{Controls, Stop};
 use crate::resume::ResumeError;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::takeover::Takeover;
 use crate::worker::{Ended, Worker};
@@ -230,7 +230,10 @@ impl Pod {
             .set_progress(workers.iter().map(|worker| worker.progress.clone()).collect(), idle);
         self.state.set_state(ProducerState::Sending);
         info!(start = ?start, clients = workers.len(), cpu_ms = process_cpu_us() / 1000, "sending");
-        let mut ended = Threads::start(workers)?;
+        let mut ended = Threads::start(workers).inspect_err(|_| {
+            // Those that did start must not go on.
+            self.controls.ask(Stop::Abort);
+        })?;
         let lost = handle.lost();
         let follow = self.follow(handle);
         tokio::pin!(follow);
@@ -251,6 +254,7 @@ impl Pod {
             Finished::Done => {
                 self.state.set_state(ProducerState::Done);
                 self.log_progress("done");
+                self.state.set_rate(0.0);
                 tokio::select! {
                     () = self.shutdown.cancelled() => {}
                     () = lost.cancelled() => {}

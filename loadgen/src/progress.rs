@@ -32,6 +32,8 @@ pub struct LaneProgress {
     highest_acked_seq: Option<u64>,
     failed: SeqRanges,
     indeterminate: SeqRanges,
+    failed_sends: u64,
+    indeterminate_sends: u64,
 }
 
 impl LaneProgress {
@@ -49,6 +51,8 @@ impl LaneProgress {
             highest_acked_seq: None,
             failed: SeqRanges::default(),
             indeterminate: SeqRanges::default(),
+            failed_sends: 0,
+            indeterminate_sends: 0,
         }
     }
 
@@ -61,8 +65,14 @@ impl LaneProgress {
                     .add(self.partition, event.seq, event.account_id, event.amount);
                 self.highest_acked_seq = self.highest_acked_seq.max(Some(event.seq));
             }
-            Outcome::Failed(_) => self.failed.insert(event.seq),
-            Outcome::Indeterminate(_) => self.indeterminate.insert(event.seq),
+            Outcome::Failed(_) => {
+                self.failed.insert(event.seq);
+                self.failed_sends += 1;
+            }
+            Outcome::Indeterminate(_) => {
+                self.indeterminate.insert(event.seq);
+                self.indeterminate_sends += 1;
+            }
         }
     }
 
@@ -198,6 +208,16 @@ impl Progress {
     /// Sends of unknown outcome.
     pub fn indeterminate(&self) -> u64 {
         self.lanes.iter().map(LaneProgress::indeterminate).sum()
+    }
+
+    /// Sends that were certainly not written, also if they were sent again; never less than before.
+    pub fn failed_sends(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.failed_sends).sum()
+    }
+
+    /// Sends that were possibly written, also if they were sent again; never less than before.
+    pub fn indeterminate_sends(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.indeterminate_sends).sum()
     }
 
     /// How late the latest partition is, microseconds.

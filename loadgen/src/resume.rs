@@ -2,6 +2,9 @@
 
 use eoslab_core::{Event, PartitionStream};
 use thiserror::Error;
+use tracing::{error, info};
+
+use crate::progress::LaneProgress;
 
 /// Why a log cannot be taken up. Both mean that the topic holds another run's events.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum ResumeError {
 pub fn first_seq(
     partition: u32,
     stream: Option<&PartitionStream>,
-    last: Option<&Event>,
+    last: Option<Event>,
     end: Option<u64>,
 ) -> Result<u64, ResumeError> {
     let Some(last) = last else { return Ok(0) };
@@ -75,11 +78,38 @@ pub fn first_seq(
     Ok(last.seq + 1)
 }
 
+/// Takes a partition up again within the life of a process, behind the log's last event, which has to be this stream's.
+/// An empty log says nothing: then what was acknowledged last decides. Returns the next seq to send.
+pub fn take_up(booked: &mut LaneProgress, stream: &PartitionStream, last: Option<Event>) -> Result<u64, ResumeError> {
+    let highest_acked = booked.highest_acked_seq();
+    let next = match last {
+        Some(_) => first_seq(booked.partition, Some(stream), last, booked.end_seq)?,
+        None => highest_acked.map_or(booked.first_seq, |highest| highest + 1),
+    };
+    let (partition, sent) = (booked.partition, booked.next_seq);
+    if let Some(acked) = highest_acked.filter(|highest| *highest >= next) {
+        error!(
+            partition,
+            acked, next, "the log has lost acknowledged events, sending them again"
+        );
+    }
+    if next > sent {
+        error!(
+            partition,
+            sent, next, "the log has events that this producer did not send"
+        );
+    }
+    info!(partition, from = sent, to = next, "took the partition up from its log");
+    booked.rewind(next);
+    Ok(next)
+}
+
 #[cfg(test)]
 mod tests {
     use eoslab_core::{Layout, StreamError, StreamSpec};
 
     use super::*;
+    use crate::client::Outcome;
 
     fn stream() -> Result<PartitionStream, StreamError> {
         let spec = StreamSpec {
@@ -102,7 +132,7 @@ mod tests {
         }
     }
 
-    fn resume(stream: &PartitionStream, last: Option<&Event>, end: Option<u64>) -> Result<u64, ResumeError> {
+    fn resume(stream: &PartitionStream, last: Option<Event>, end: Option<u64>) -> Result<u64, ResumeError> {
         first_seq(1, Some(stream), last, end)
     }
 
@@ -110,16 +140,40 @@ mod tests {
     fn an_empty_log_starts_at_zero_and_another_one_behind_its_last_event() -> Result<(), StreamError> {
         let stream = stream()?;
         assert_eq!(resume(&stream, None, Some(10)), Ok(0));
-        assert_eq!(resume(&stream, Some(&event(&stream, 4)), Some(10)), Ok(5));
-        assert_eq!(resume(&stream, Some(&event(&stream, 9)), Some(10)), Ok(10));
-        assert_eq!(resume(&stream, Some(&event(&stream, 1_000_000)), None), Ok(1_000_001));
+        assert_eq!(resume(&stream, Some(event(&stream, 4)), Some(10)), Ok(5));
+        assert_eq!(resume(&stream, Some(event(&stream, 9)), Some(10)), Ok(10));
+        assert_eq!(resume(&stream, Some(event(&stream, 1_000_000)), None), Ok(1_000_001));
+        Ok(())
+    }
+
+    #[test]
+    fn a_partition_is_taken_up_behind_its_log_or_its_last_acknowledgement() -> Result<(), StreamError> {
+        let stream = stream()?;
+        let sent = |acked: u64| {
+            let mut booked = LaneProgress::new(1, 0, Some(10), None);
+            (0..acked).for_each(|seq| booked.book(&event(&stream, seq), Outcome::Acked));
+            booked.next_seq = 6;
+            booked
+        };
+        let up = |acked: u64, last: Option<Event>| take_up(&mut sent(acked), &stream, last);
+        assert_eq!(up(3, Some(event(&stream, 4))), Ok(5), "written and not acknowledged");
+        assert_eq!(up(3, Some(event(&stream, 1))), Ok(2), "the log has lost one");
+        assert_eq!(up(3, None), Ok(3));
+        assert_eq!(up(0, None), Ok(0));
+        let mut other = event(&stream, 4);
+        other.account_id += 1;
+        assert!(matches!(up(3, Some(other)), Err(ResumeError::OtherStream { .. })));
+        assert!(matches!(
+            up(3, Some(event(&stream, 10))),
+            Err(ResumeError::BeyondEnd { .. })
+        ));
         Ok(())
     }
 
     #[test]
     fn a_log_of_another_run_is_refused() -> Result<(), StreamError> {
         let stream = stream()?;
-        let beyond = resume(&stream, Some(&event(&stream, 10)), Some(10));
+        let beyond = resume(&stream, Some(event(&stream, 10)), Some(10));
         assert_eq!(
             beyond,
             Err(ResumeError::BeyondEnd {
@@ -131,11 +185,11 @@ mod tests {
         let mut other = event(&stream, 4);
         other.amount += 1;
         assert!(matches!(
-            resume(&stream, Some(&other), None),
+            resume(&stream, Some(other), None),
             Err(ResumeError::OtherStream { seq: 4, .. })
         ));
         assert_eq!(first_seq(1, None, None, Some(0)), Ok(0));
-        let no_stream = first_seq(1, None, Some(&event(&stream, 0)), Some(0));
+        let no_stream = first_seq(1, None, Some(event(&stream, 0)), Some(0));
         assert_eq!(
             no_stream,
             Err(ResumeError::BeyondEnd {

@@ -168,11 +168,11 @@ impl PodState for State {
         Families::new()
             .counter(metrics::SENT, metrics::SENT_HELP, progress.sent as f64)
             .counter(metrics::ACKED, metrics::ACKED_HELP, progress.acked() as f64)
-            .counter(metrics::FAILED, metrics::FAILED_HELP, progress.failed() as f64)
+            .counter(metrics::FAILED, metrics::FAILED_HELP, progress.failed_sends() as f64)
             .counter(
                 metrics::INDETERMINATE,
                 metrics::INDETERMINATE_HELP,
-                progress.indeterminate() as f64,
+                progress.indeterminate_sends() as f64,
             )
             .counter(
                 metrics::REBUILDS,

@@ -1,21 +1,23 @@
 //! One client and its thread: sends what is due, and rebuilds the client when it must.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eoslab_core::Event as WireEvent;
 use eoslab_runtime::clock::Clock;
+use eoslab_runtime::tail::TailError;
 use rdkafka::ClientConfig;
 use rdkafka::types::RDKafkaErrorCode;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::client::{Client, ClientError};
 use crate::controls::{Controls, Stop};
 use crate::desk::Desk;
 use crate::lane::{Batching, Pace, Track};
-use crate::progress::{LaneProgress, SharedProgress};
+use crate::progress::SharedProgress;
 use crate::records::Records;
+use crate::resume::take_up;
 use crate::takeover::Takeover;
 
 /// Time between two looks at the schedule: what is due in it is admitted together.
@@ -30,6 +32,9 @@ const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before a client is rebuilt, and between attempts.
 const REBUILD_PAUSE: Duration = Duration::from_millis(200);
+/// How long brokers may be unreachable while there is no client. After it the pod ends: the next one is not ready before
+/// it has read the log, and a pod that looks ready and sends nothing would hide the outage.
+const OUTAGE_MAX: Duration = Duration::from_secs(120);
 /// How often a condition that goes on is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Rebuilds without any acknowledgement between them, after which the client counts as failed for good.
@@ -314,17 +319,34 @@ impl Worker {
         }
     }
 
+    /// Makes a client once the topic's metadata can be read.
     fn connect(&self) -> Result<Client, NoClient> {
+        let Connection { config, topic, .. } = &self.connection;
+        self.patiently(
+            |error| !matches!(error, ClientError::Metadata(_)),
+            || Client::connect(config, topic, CONNECT_TIMEOUT),
+        )
+    }
+
+    /// Tries until it works, unless an error is there to stay, the brokers are out for too long, or the pod stops.
+    fn patiently<T, E: Display>(
+        &self,
+        is_permanent: impl Fn(&E) -> bool,
+        attempt: impl Fn() -> Result<T, E>,
+    ) -> Result<T, NoClient> {
+        let started = Instant::now();
         let mut logged: Option<Instant> = None;
         while self.controls.asked() == Stop::Run {
-            match Client::connect(&self.connection.config, &self.connection.topic, CONNECT_TIMEOUT) {
-                Ok(client) => return Ok(client),
-                Err(error @ ClientError::Metadata(_)) if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) => {
-                    logged = Some(Instant::now());
-                    warn!(client = self.index, %error, "cannot connect, trying again");
+            match attempt() {
+                Ok(done) => return Ok(done),
+                Err(error) if is_permanent(&error) || started.elapsed() >= OUTAGE_MAX => {
+                    return Err(NoClient::Refused(error.to_string()));
                 }
-                Err(ClientError::Metadata(_)) => {}
-                Err(error) => return Err(NoClient::Refused(error.to_string())),
+                Err(error) if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) => {
+                    logged = Some(Instant::now());
+                    warn!(client = self.index, %error, "cannot reach the log, trying again");
+                }
+                Err(_) => {}
             }
             thread::sleep(REBUILD_PAUSE);
         }
@@ -360,23 +382,15 @@ impl Worker {
     /// Makes a new client once every partition is taken up from its log again.
     fn rebuild(&mut self) -> Result<Client, NoClient> {
         self.progress.lock().client_rebuilds += 1;
+        thread::sleep(REBUILD_PAUSE);
         let partitions: Vec<u32> = self.tracks.iter().map(|track| track.stream.partition()).collect();
-        loop {
-            thread::sleep(REBUILD_PAUSE);
-            if self.controls.asked() != Stop::Run {
-                return Err(NoClient::Stopped);
-            }
-            match self.connection.takeover.read(&partitions) {
-                Ok(tails) => {
-                    let mut progress = self.progress.lock();
-                    for (track, booked) in self.tracks.iter_mut().zip(&mut progress.lanes) {
-                        let last = tails.get(&booked.partition).copied().flatten();
-                        track.lane.take_up(take_up(booked, last.map(|(_, event)| event)));
-                    }
-                    break;
-                }
-                Err(error) => warn!(client = self.index, %error, "cannot read the log's tail, trying again"),
-            }
+        let tails = self.patiently(TailError::is_permanent, || self.connection.takeover.read(&partitions))?;
+        let progress = self.progress.clone();
+        for (Track { stream, lane }, booked) in self.tracks.iter_mut().zip(&mut progress.lock().lanes) {
+            let last = tails.get(&booked.partition).copied().flatten();
+            let next = take_up(booked, stream, last.map(|tail| tail.event))
+                .map_err(|error| NoClient::Refused(error.to_string()))?;
+            lane.take_up(next);
         }
         self.connect()
     }
@@ -394,37 +408,4 @@ impl From<NoClient> for Ended {
             NoClient::Refused(why) => Self::Fatal(why),
         }
     }
-}
-
-/// Goes on behind the log's last event. An empty log says nothing: then what was acknowledged last decides.
-fn take_up(booked: &mut LaneProgress, last: Option<WireEvent>) -> u64 {
-    let acked_end = booked
-        .highest_acked_seq()
-        .map_or(booked.first_seq, |highest| highest + 1);
-    let next = last.map_or(acked_end, |event| event.seq + 1);
-    let partition = booked.partition;
-    if let Some(highest) = booked.highest_acked_seq().filter(|highest| *highest >= next) {
-        error!(
-            partition,
-            acked = highest,
-            next,
-            "the log has lost acknowledged events, sending them again"
-        );
-    }
-    if next > booked.next_seq {
-        error!(
-            partition,
-            sent = booked.next_seq,
-            next,
-            "the log has events that this producer did not send"
-        );
-    }
-    info!(
-        partition,
-        from = booked.next_seq,
-        to = next,
-        "took the partition up from its log"
-    );
-    booked.rewind(next);
-    next
 }

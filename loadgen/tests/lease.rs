@@ -94,7 +94,7 @@ async fn a_member_waits_for_its_start_sends_and_ends_when_its_slot_is_taken() ->
             "--partitions",
             "2",
             "--events",
-            "1000",
+            "4000",
             "--rate",
             "2000",
             "--producers",
@@ -115,13 +115,13 @@ async fn a_member_waits_for_its_start_sends_and_ends_when_its_slot_is_taken() ->
         .wait("readiness", |report| report.state == ProducerState::Waiting)
         .await?;
     assert_eq!((waiting.member.slot, waiting.sent), (0, 0));
-    let start_at_us = system_now_us() + 1_000_000;
+    let start_at_us = system_now_us() + 5_000_000;
     let annotations = serde_json::json!({"metadata": {"annotations": {START_AT_ANNOTATION: start_at_us.to_string()}}});
     cluster.patch("lt-producer-0", annotations).await?;
     let done = first.done().await?;
     assert!(system_now_us() > start_at_us);
     assert!(
-        done.sent > 0 && done.lateness.quantile(0.5) < 100_000,
+        done.sent > 0 && done.lateness.quantile(0.5) < 200_000,
         "it knew its start in time"
     );
     assert_eq!(cluster.holder("lt-producer-0").await?.as_deref(), Some("a/uid"));
@@ -131,7 +131,8 @@ async fn a_member_waits_for_its_start_sends_and_ends_when_its_slot_is_taken() ->
             serde_json::json!({"spec": {"holderIdentity": "thief/uid"}}),
         )
         .await?;
-    let ended = tokio::time::timeout(Duration::from_secs(4), first.ended()).await???;
+    // The next renewal, after 2 s at most, tells; another may send once the lease of 10 s has ended.
+    let ended = tokio::time::timeout(Duration::from_secs(9), first.ended()).await???;
     assert_eq!(ended, Exit::LostLease);
     let second = member("b").await?;
     second

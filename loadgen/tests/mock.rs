@@ -28,7 +28,7 @@ async fn two_slots_send_every_event_once_and_on_time() -> TestResult {
         "--partitions",
         "6",
         "--events",
-        "20000",
+        "60000",
         "--rate",
         "20000",
         "--producers",
@@ -43,9 +43,9 @@ async fn two_slots_send_every_event_once_and_on_time() -> TestResult {
         [0, 2, 4]
     );
     assert_eq!(one.layout_digest, two.layout_digest);
-    assert_eq!(one.sent + two.sent, 20_000);
+    assert_eq!(one.sent + two.sent, 60_000);
     let spec = of("0").stream;
-    let counts = counts(&spec, 20_000);
+    let counts = counts(&spec, 60_000);
     let log = read_log(&bootstrap, TOPIC, &spec, 256)?;
     assert!(log.is_dense(&counts), "{:?}", log.seqs);
     for produced in one.partitions.iter().chain(&two.partitions) {
@@ -54,7 +54,8 @@ async fn two_slots_send_every_event_once_and_on_time() -> TestResult {
         assert_eq!((produced.failed, produced.indeterminate), (0, 0));
     }
     assert_eq!(one.response.count(), one.sent);
-    assert!(one.lateness.quantile(0.5) < 20_000, "{}", one.lateness.quantile(0.5));
+    // With four fifths of the rate it would be 375 ms late halfway.
+    assert!(one.lateness.quantile(0.5) < 200_000, "{}", one.lateness.quantile(0.5));
     assert_eq!((first.stop().await?, second.stop().await?), (Exit::Clean, Exit::Clean));
     Ok(())
 }
@@ -64,13 +65,15 @@ async fn a_stopped_producer_goes_on_where_the_log_ends() -> TestResult {
     let brokers = brokers(4)?;
     let bootstrap = brokers.bootstrap_servers();
     let start_at = system_now_us().to_string();
+    // 20 s, so that the first three pods leave something to the last one. Of many more events of this size the mock
+    // brokers would not keep the first.
     let flags = [
         "--partitions",
         "4",
         "--events",
-        "60000",
+        "50000",
         "--rate",
-        "6000",
+        "2500",
         "--slot",
         "0",
         "--clients",
@@ -99,7 +102,7 @@ async fn a_stopped_producer_goes_on_where_the_log_ends() -> TestResult {
     );
     pod.stop().await?;
     let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
-    assert!(log.is_dense(&counts(&of().stream, 60_000)));
+    assert!(log.is_dense(&counts(&of().stream, 50_000)));
     // Once more: nothing is left to send.
     let again = Pod::start(of()).await?;
     assert_eq!(again.done().await?.sent, 0);
@@ -204,7 +207,7 @@ async fn a_failed_send_is_taken_up_from_the_log_and_leaves_no_hole() -> TestResu
         "--partitions",
         "2",
         "--events",
-        "10000",
+        "20000",
         "--rate",
         "5000",
         "--slot",
@@ -220,30 +223,37 @@ async fn a_failed_send_is_taken_up_from_the_log_and_leaves_no_hole() -> TestResu
     let report = pod.done().await?;
     assert!(report.client_rebuilds >= 1, "{}", report.client_rebuilds);
     let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
-    assert!(log.is_dense(&counts(&of().stream, 10_000)));
+    assert!(log.is_dense(&counts(&of().stream, 20_000)));
     for produced in &report.partitions {
         let booked = produced.acked.count + produced.failed + produced.indeterminate;
         assert_eq!(booked, produced.next_seq - produced.first_seq);
         assert_eq!(produced.failed, 0, "what failed was sent again");
     }
+    let metrics = pod.get("/metrics").await?.1;
+    assert!(
+        !metrics.contains("eoslab_records_failed_total 0"),
+        "a counter keeps what has failed: {metrics}"
+    );
     pod.stop().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_all_acks_a_failed_send_stays_a_hole_and_is_reported() -> TestResult {
-    for acks in ["1", "0"] {
+async fn without_idempotence_a_failed_send_stays_a_hole_and_is_reported() -> TestResult {
+    for acks in ["all", "1", "0"] {
         let brokers = brokers(1)?;
         let bootstrap = brokers.bootstrap_servers();
         let flags = [
             "--partitions",
             "1",
             "--events",
-            "6000",
+            "12000",
             "--rate",
             "3000",
             "--slot",
             "0",
+            "--idempotence",
+            "false",
             "--acks",
             acks,
         ];
@@ -257,17 +267,17 @@ async fn without_all_acks_a_failed_send_stays_a_hole_and_is_reported() -> TestRe
         let report = pod.done().await?;
         let produced = &report.partitions[0];
         let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
-        assert_eq!(produced.next_seq, 6000);
+        assert_eq!(produced.next_seq, 12_000);
         assert_eq!(report.client_rebuilds, 0);
-        if acks == "1" {
+        if acks != "0" {
             assert!(produced.failed > 0);
-            assert_eq!(log.len() + produced.failed, 6000);
+            assert_eq!(log.len() + produced.failed, 12_000);
             let range = produced.failed_ranges[0];
             assert!(!log.seqs[&0].contains(&range.first) && !log.seqs[&0].contains(&range.last));
         } else {
             // Nobody says what became of a record that asks for no acknowledgement: only the log does.
-            assert_eq!(produced.acked.count, 6000);
-            assert!(log.len() <= 6000);
+            assert_eq!(produced.acked.count, 12_000);
+            assert!(log.len() <= 12_000);
         }
         pod.stop().await?;
     }
@@ -278,7 +288,16 @@ async fn without_all_acks_a_failed_send_stays_a_hole_and_is_reported() -> TestRe
 async fn an_outage_is_sat_out_and_shows_as_latency() -> TestResult {
     let brokers = brokers(3)?;
     let bootstrap = brokers.bootstrap_servers();
-    let flags = ["--partitions", "3", "--events", "9000", "--rate", "3000", "--slot", "0"];
+    let flags = [
+        "--partitions",
+        "3",
+        "--events",
+        "18000",
+        "--rate",
+        "3000",
+        "--slot",
+        "0",
+    ];
     let of = || settings(&bootstrap, TOPIC, &flags);
     let pod = Pod::start(of()).await?;
     pod.wait("some events", |report| report.sent > 500).await?;
@@ -297,7 +316,7 @@ async fn an_outage_is_sat_out_and_shows_as_latency() -> TestResult {
         assert!(longest_us > Some(500_000), "{:?}", report.ack_gaps);
     }
     let log = read_log(&bootstrap, TOPIC, &of().stream, 256)?;
-    assert!(log.is_dense(&counts(&of().stream, 9000)), "{report:#?}");
+    assert!(log.is_dense(&counts(&of().stream, 18_000)), "{report:#?}");
     pod.stop().await?;
     Ok(())
 }
@@ -336,7 +355,7 @@ async fn warm_up_is_not_measured() -> TestResult {
 async fn the_pod_tells_how_it_is() -> TestResult {
     let brokers = brokers(2)?;
     let bootstrap = brokers.bootstrap_servers();
-    let later = (system_now_us() + 1_500_000).to_string();
+    let later = (system_now_us() + 5_000_000).to_string();
     let flags = [
         "--partitions",
         "2",

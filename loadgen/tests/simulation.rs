@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use clap::Parser;
 use eoslab_core::{Event, Layout};
-use eoslab_loadgen::args::{Args, Settings};
+use eoslab_loadgen::args::Args;
 use eoslab_loadgen::assembly::{Start, assemble, prepare};
 use eoslab_loadgen::controls::Controls;
 use eoslab_loadgen::lane::Track;
+use eoslab_loadgen::settings::Settings;
 use eoslab_loadgen::worker::Worker;
 use eoslab_runtime::clock::Clock;
-use eoslab_runtime::tail::Tails;
+use eoslab_runtime::tail::{Tail, Tails};
 use proptest::prelude::*;
 
 /// The events of each partition in the order of the log.
 type Log = BTreeMap<u32, Vec<Event>>;
 
 const START_US: i64 = 1_000_000_000;
+const BEHIND_US: i64 = 20_000;
 
 fn settings(rate: &str, partitions: u32, producers: u32, clients: u32, events: u64) -> Settings {
     let number = |number: u64| number.to_string();
@@ -39,11 +41,19 @@ fn settings(rate: &str, partitions: u32, producers: u32, clients: u32, events: u
         .expect("flags fit together")
 }
 
+/// What is sent is late by [`BEHIND_US`].
+fn tail(event: &Event) -> Tail {
+    Tail {
+        event: *event,
+        sent_at_us: Some(event.ts_us + BEHIND_US),
+    }
+}
+
 /// Starts a producer as a pod does: from the log's last events.
 fn start(settings: &Settings, layout: &Layout, slot: u32, log: &Log) -> Vec<Worker> {
     let tails: Tails = log
         .iter()
-        .map(|(partition, events)| (*partition, events.last().map(|event| (events.len() as i64 - 1, *event))))
+        .map(|(partition, events)| (*partition, events.last().map(tail)))
         .collect();
     let prepared = prepare(settings, layout, slot, &tails).expect("the log is this run's");
     assemble(
@@ -84,8 +94,11 @@ fn work(workers: &mut [Worker], now_us: i64, log: &mut Log, reach: u64) {
 #[test]
 fn a_restart_is_part_of_the_first_time_without_an_acknowledgement() {
     let (sent_us, acked_us) = (START_US + 5_000_000, START_US + 5_100_000);
-    // One event each millisecond: in the open model the fourth was due at 3 ms. A closed loop always has one to send.
-    for (rate, waiting_since_us) in [("1000", START_US + 3_000), ("max", START_US + 2_000)] {
+    // The third event was due at 2 ms and sent at 22 ms, which is later than the fourth was due, so that it waits since
+    // then: the backlog before it is no outage. With an event each 10 ms the fourth was due later than that.
+    let cases = [("1000", 22_000), ("100", 30_000), ("max", 22_000)];
+    for (rate, after_us) in cases {
+        let waiting_since_us = START_US + after_us;
         let settings = settings(rate, 1, 1, 1, 1000);
         let layout = Layout::new(&settings.stream).expect("a valid stream");
         let stream = layout.stream(0).expect("partition 0 exists");

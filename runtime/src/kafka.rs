@@ -71,6 +71,9 @@ const OWNED: [(&str, &str); 41] = [
 
 const NOT_ADJUSTABLE: &str = "";
 
+/// What reports show instead of a secret.
+const HIDDEN: &str = "[hidden]";
+
 /// Why `--client-properties` cannot be used. Values are never shown: they may be secrets.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KafkaConfigError {
@@ -128,7 +131,15 @@ pub fn client_config_with(args: &KafkaArgs, role: &[(&str, String)]) -> Result<C
 /// What a client is configured with, as reports show it: secrets are hidden.
 pub fn shown(config: &ClientConfig) -> BTreeMap<String, String> {
     let all = config.config_map().into_iter();
-    all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    all.map(|(key, value)| (key.to_owned(), if is_secret(key) { HIDDEN } else { value }.to_owned()))
+        .collect()
+}
+
+/// Passwords, keys given inline, and what a token is got with.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", ".pem", "oauthbearer.config"]
+        .iter()
+        .any(|part| key.contains(part))
 }
 
 fn refuse_owned(key: &str) -> Result<(), KafkaConfigError> {
@@ -217,6 +228,24 @@ mod tests {
         assert!(error.to_string().contains("--compression"), "{error}");
         let error = client_config(&args("transactional.id=x")).expect_err("fixed");
         assert_eq!(error, KafkaConfigError::Fixed("transactional.id".into()));
+    }
+
+    #[test]
+    fn reports_hide_secrets() -> Result<(), KafkaConfigError> {
+        let secrets = [
+            "sasl.password",
+            "ssl.key.pem",
+            "ssl.key.password",
+            "ssl.keystore.password",
+            "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.config",
+        ];
+        let properties = secrets.map(|key| format!("{key}=hunter2")).join(",");
+        let shown = shown(&client_config(&args(&format!("{properties},ssl.ca.location=/ca.crt")))?);
+        assert!(!format!("{shown:?}").contains("hunter2"), "{shown:?}");
+        assert!(secrets.iter().all(|key| shown[*key] == HIDDEN), "{shown:?}");
+        assert_eq!(shown["ssl.ca.location"], "/ca.crt");
+        Ok(())
     }
 
     #[test]

@@ -12,8 +12,18 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use thiserror::Error;
 use tracing::debug;
 
-/// The last event of each asked partition with its offset; `None` where the partition holds no event.
-pub type Tails = BTreeMap<u32, Option<(i64, Event)>>;
+/// The last event of each asked partition; `None` where nothing was ever written to it.
+pub type Tails = BTreeMap<u32, Option<Tail>>;
+
+/// The last event of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The event.
+    pub event: Event,
+    /// The record's own timestamp, microseconds since the Unix epoch: when its producer handed it over (or the broker
+    /// wrote it, as the topic says), unlike the event's, which is when it was due.
+    pub sent_at_us: Option<i64>,
+}
 
 /// How many offsets the first look goes back; each further look goes back this many times as far.
 const STEP_FACTOR: i64 = 16;
@@ -68,6 +78,17 @@ pub enum TailError {
         #[source]
         source: KafkaError,
     },
+    /// Records were there, and are deleted.
+    #[error(
+        "topic {topic} holds no event of partition {partition} any more: it was emptied by its retention or by hand, so \
+         nothing tells where this run stopped; use a new topic, and keep retention.ms above the length of a run"
+    )]
+    Emptied {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
     /// It took too long.
     #[error("reading the tail of topic {topic} took too long: no answer for partitions {missing:?}")]
     Deadline {
@@ -88,13 +109,14 @@ impl TailError {
             Self::Partitions { .. } => "partitions",
             Self::Offsets { .. } => "offsets",
             Self::Fetch { .. } => "fetch",
+            Self::Emptied { .. } => "emptied",
             Self::Deadline { .. } => "deadline",
         }
     }
 
     /// Whether trying again cannot help.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Client(_) | Self::Partitions { .. })
+        matches!(self, Self::Client(_) | Self::Partitions { .. } | Self::Emptied { .. })
     }
 }
 
@@ -216,7 +238,16 @@ impl Reader {
                 more
             });
         }
-        Ok(tails)
+        match tails
+            .iter()
+            .find(|(partition, tail)| tail.is_none() && bounds[partition].low > 0)
+        {
+            Some((partition, _)) => Err(TailError::Emptied {
+                topic: self.topic.clone(),
+                partition: *partition,
+            }),
+            None => Ok(tails),
+        }
     }
 
     fn settled_bounds(
@@ -297,7 +328,7 @@ impl Reader {
         starts: &BTreeMap<u32, i64>,
         bounds: &BTreeMap<u32, Bounds>,
         deadline: Instant,
-    ) -> Result<BTreeMap<u32, (i64, Event)>, TailError> {
+    ) -> Result<BTreeMap<u32, Tail>, TailError> {
         let failed = |source| TailError::Fetch {
             topic: self.topic.clone(),
             source,
@@ -334,17 +365,14 @@ impl Reader {
 }
 
 /// Keeps a record that is an event; returns its partition if it is the last one before the partition's end.
-fn note(
-    record: &BorrowedMessage<'_>,
-    bounds: &BTreeMap<u32, Bounds>,
-    found: &mut BTreeMap<u32, (i64, Event)>,
-) -> Option<u32> {
+fn note(record: &BorrowedMessage<'_>, bounds: &BTreeMap<u32, Bounds>, found: &mut BTreeMap<u32, Tail>) -> Option<u32> {
     let partition = record.partition() as u32;
     let end = bounds.get(&partition)?.end;
     if record.offset() < end
         && let Some(event) = record.payload().and_then(|payload| Event::decode(payload).ok())
     {
-        found.insert(partition, (record.offset(), event));
+        let sent_at_us = record.timestamp().to_millis().map(|at_ms| at_ms * 1000);
+        found.insert(partition, Tail { event, sent_at_us });
     }
     (record.offset() + 1 >= end).then_some(partition)
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, eventually, kubectl, kubectl_with_input};
+use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, eventually, kubectl, kubectl_with_input, under_faults};
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// A run that lasts long enough for faults of some 25 s each.
 fn load(events: u64) -> Value {
@@ -23,7 +23,6 @@ fn injections(status: &Value) -> Vec<Value> {
 #[test]
 fn broker_counter_zombie_redis_and_producer_die_and_every_account_is_exact() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let run = LoadTest::apply("storm", &namespace, load(1_300_000))?;
     let faults = json!([
         {"type": "KillBroker", "target": {"leaderOf": 0}},
         {"type": "KillCounter"},
@@ -31,9 +30,9 @@ fn broker_counter_zombie_redis_and_producer_die_and_every_account_is_exact() -> 
         {"type": "KillRedis"},
         {"type": "KillProducer"},
     ]);
-    let spec = json!({"loadTest": "storm", "faults": faults, "steadyState": {"seconds": 3}});
-    let chaos = ChaosRun::apply("storm", &namespace, spec)?;
-    let status = chaos.wait_for_end(LIMIT)?;
+    let spec = json!({"faults": faults, "steadyState": {"seconds": 3}});
+    let run = under_faults("storm", &namespace, LIMIT, (&load(1_000_000), &spec))?;
+    let (status, loadtest) = (run.chaosrun, run.loadtest);
     assert_eq!(status["verdict"], "Pass", "{status:#}");
     assert_eq!(injections(&status).len(), 5);
     for injection in injections(&status) {
@@ -73,8 +72,7 @@ fn broker_counter_zombie_redis_and_producer_die_and_every_account_is_exact() -> 
         "{:#}",
         of("KillProducer")
     );
-    let loadtest = run.status()?;
-    assert_eq!(loadtest["correctness"]["counted"], 1_300_000, "{loadtest:#}");
+    assert_eq!(loadtest["correctness"]["counted"], run.events, "{loadtest:#}");
     assert_eq!(loadtest["correctness"]["accountsWrong"], 0, "{loadtest:#}");
     Ok(())
 }
@@ -84,14 +82,12 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
     let changes =
         json!({"producer": {"rate": 6_000, "events": 400_000}, "counter": {"mode": "at-least-once", "replicas": 3}});
-    let _run = LoadTest::apply("control", &namespace, changes)?;
     let spec = json!({
-        "loadTest": "control",
         "expect": "Duplicates",
         "faults": [{"type": "KillCounter", "repeat": 3}],
         "steadyState": {"seconds": 2},
     });
-    let status = ChaosRun::apply("control", &namespace, spec)?.wait_for_end(LIMIT)?;
+    let status = under_faults("control", &namespace, LIMIT, (&changes, &spec))?.chaosrun;
     assert_eq!(
         (&status["verdict"], &status["reason"]),
         (&json!("Pass"), &json!("ControlShowsHarm")),
@@ -106,18 +102,16 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
 fn acks_of_the_leader_alone_lose_events_with_it_and_the_verdict_counts_them() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
     let changes = json!({
-        "producer": {"rate": 20_000, "events": 1_600_000, "acks": "1", "idempotence": false},
+        "producer": {"rate": 8_000, "events": 640_000, "acks": "1", "idempotence": false},
         "counter": {"replicas": 3},
     });
-    let run = LoadTest::apply("loss", &namespace, changes)?;
     let spec = json!({
-        "loadTest": "loss",
         "expect": "Loss",
         "faults": [{"type": "KillBroker", "target": {"leaderOf": 0}, "repeat": 2}],
         "steadyState": {"seconds": 1, "maxLagMs": 20_000},
     });
-    let status = ChaosRun::apply("loss", &namespace, spec)?.wait_for_end(LIMIT)?;
-    let lost = run.status()?["correctness"]["lost"].as_u64();
+    let run = under_faults("loss", &namespace, LIMIT, (&changes, &spec))?;
+    let (status, lost) = (run.chaosrun, run.loadtest["correctness"]["lost"].as_u64());
     // A crash need not lose anything: then the control proves nothing, and says so.
     let (verdict, reason) = match lost {
         Some(0) => ("Inconclusive", "ControlShowsNothing"),
@@ -128,7 +122,7 @@ fn acks_of_the_leader_alone_lose_events_with_it_and_the_verdict_counts_them() ->
         (&json!(verdict), &json!(reason)),
         "{status:#}"
     );
-    assert!(lost.is_some(), "{:#}", run.status()?);
+    assert!(lost.is_some(), "{:#}", run.loadtest);
     Ok(())
 }
 
@@ -139,15 +133,13 @@ fn the_new_group_protocol_stays_exact_through_a_kill_and_a_rolling_restart() -> 
         "producer": {"rate": 6_000, "events": 420_000},
         "counter": {"replicas": 3, "protocol": "consumer"},
     });
-    let run = LoadTest::apply("kip848", &namespace, changes)?;
     let spec = json!({
-        "loadTest": "kip848",
         "faults": [{"type": "KillCounter"}, {"type": "RollingRestart"}],
         "steadyState": {"seconds": 2},
     });
-    let status = ChaosRun::apply("kip848", &namespace, spec)?.wait_for_end(LIMIT)?;
-    assert_eq!(status["verdict"], "Pass", "{status:#}");
-    assert_eq!(run.status()?["correctness"]["counted"], 420_000);
+    let run = under_faults("kip848", &namespace, LIMIT, (&changes, &spec))?;
+    assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
+    assert_eq!(run.loadtest["correctness"]["counted"], run.events);
     Ok(())
 }
 
@@ -208,7 +200,7 @@ fn kill_controller(component: &str) -> Result<(), String> {
     ]);
     eventually(
         &format!("a restart of {component}"),
-        Duration::from_secs(30),
+        Duration::from_secs(120),
         || match restarts()? {
             now if now != before => Ok(()),
             now => Err(now),
@@ -246,7 +238,7 @@ fn a_namespace_without_the_label_is_out_of_reach() -> Result<(), String> {
         "--role=deleter",
         subject,
     ])?;
-    eventually("the Role", Duration::from_secs(10), || {
+    eventually("the Role", Duration::from_secs(60), || {
         match can("delete", "pods", name) {
             true => Ok(()),
             false => Err("not yet".to_owned()),
@@ -273,7 +265,7 @@ fn a_namespace_without_the_label_is_out_of_reach() -> Result<(), String> {
     assert!(refused.stderr.contains("eoslab.dev/chaos"), "{refused}");
     kubectl(&["label", "namespace", name, "eoslab.dev/chaos=allowed"])?;
     // The API server takes a moment to see the label.
-    eventually("the lock opens", Duration::from_secs(20), || {
+    eventually("the lock opens", Duration::from_secs(60), || {
         delete().map_err(|failure| failure.to_string())
     })?;
     Ok(())

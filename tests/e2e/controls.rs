@@ -5,16 +5,13 @@ use std::time::Duration;
 use eoslab_tests::{LoadTest, TestNamespace};
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn crash_all_counters_midway(run: &LoadTest) -> Result<(), String> {
     run.wait_for("a third is counted", LIMIT, |s| {
         s["counters"]["counted"].as_u64() > Some(70_000)
     })?;
-    for pod in run.ready_pods("counter")? {
-        run.signal(&pod, "counter", "KILL", &[])?;
-    }
-    Ok(())
+    run.signal_all(&run.ready_pods("counter")?, "counter", "KILL", &[])
 }
 
 fn run_with_crashed_counters(test: &str, mode: &str) -> Result<Value, String> {

@@ -6,11 +6,12 @@ use eoslab_tests::{LoadTest, TestNamespace, eventually, kubectl, pod_ip, topic};
 use serde_json::{Value, json};
 
 const ACCOUNT: u64 = 1;
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn count(ip: &str, account: &str) -> Result<(u16, Value), String> {
     let url = format!("http://{ip}:8080/count/{account}");
     let output = std::process::Command::new("curl")
-        .args(["-s", "-m", "5", "-w", "\n%{http_code}", &url])
+        .args(["-s", "-m", "20", "-w", "\n%{http_code}", &url])
         .output()
         .map_err(|e| format!("cannot run curl: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -25,7 +26,7 @@ fn count(ip: &str, account: &str) -> Result<(u16, Value), String> {
 fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
     let namespace = TestNamespace::create("count");
     let run = LoadTest::apply("count", &namespace, json!({"producer": {"events": 300_000}}))?;
-    run.wait_for("a third is counted", Duration::from_secs(180), |s| {
+    run.wait_for("a third is counted", LIMIT, |s| {
         s["counters"]["counted"].as_u64() > Some(100_000)
     })?;
     let pod = run.ready_pods("counter")?.pop().ok_or("no counter is ready")?;
@@ -61,7 +62,7 @@ fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
     assert_eq!(answer["total"].as_i64(), Some(sum), "{answer}");
     assert!(sum > 0, "account {ACCOUNT} is the hottest: it must have been seen");
 
-    let status = run.wait_for_end(Duration::from_secs(180))?;
+    let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
     assert_eq!(status["correctness"]["counted"], 300_000, "{status:#}");
     assert_eq!(status["correctness"]["inLog"], 300_000, "{status:#}");
@@ -84,7 +85,7 @@ fn two_runs_at_a_time_do_not_disturb_one_another_and_leave_nothing() -> Result<(
         json!({"producer": {"events": 100_000, "rate": 5_000}, "stream": {"salting": {"accounts": 10, "salts": 4}}}),
     )?;
     for run in [&first, &second] {
-        let status = run.wait_for_end(Duration::from_secs(240))?;
+        let status = run.wait_for_end(LIMIT)?;
         assert_eq!(status["verdict"], "Pass", "{}: {status:#}", run.name);
         assert_eq!(status["correctness"]["counted"], 100_000, "{status:#}");
     }
@@ -110,7 +111,7 @@ fn two_runs_at_a_time_do_not_disturb_one_another_and_leave_nothing() -> Result<(
     kubectl(&["-n", &namespace.name, "delete", "loadtest", "first", "--timeout=60s"])?;
     topic::wait_until_gone(&format!("{}.first", namespace.name))?;
     assert_eq!(keys(&run_id)?.trim(), "", "the ledger goes with the LoadTest");
-    eventually("owned objects collected", Duration::from_secs(60), || {
+    eventually("owned objects collected", LIMIT, || {
         let left = kubectl(&[
             "-n",
             &namespace.name,
@@ -133,7 +134,7 @@ fn kubectl_reads_well() -> Result<(), String> {
     assert!(acks.contains("in-sync") && acks.contains("all"), "{acks}");
     let namespace = TestNamespace::create("kubectl");
     let run = LoadTest::apply("short", &namespace, json!({"producer": {"events": 50_000}}))?;
-    run.wait_for_end(Duration::from_secs(180))?;
+    run.wait_for_end(LIMIT)?;
     let table = kubectl(&["-n", &namespace.name, "get", "lt"])?;
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();

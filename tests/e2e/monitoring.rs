@@ -6,10 +6,10 @@ use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 use std::{env, fs, process};
 
-use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, ended, eventually, kubectl};
+use eoslab_tests::{TestNamespace, ended, eventually, kubectl, under_faults};
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -97,7 +97,7 @@ impl Prometheus {
             since: now(),
         };
         let what = "Prometheus (deploy/embedded/lab prometheus-path names its folder, for PATH)";
-        eventually(what, Duration::from_secs(30), || {
+        eventually(what, Duration::from_secs(90), || {
             prometheus.get("query", &[("query", "1")])
         })?;
         Ok(prometheus)
@@ -186,10 +186,9 @@ fn every_query_of_dashboards_and_alerts_finds_data() -> Result<(), String> {
     let prometheus = Prometheus::start()?;
     let namespace = TestNamespace::chaos();
     let load = json!({"producer": {"rate": 4_000, "events": 240_000}});
-    let run = LoadTest::apply("watched", &namespace, load)?;
-    let faults = json!({"loadTest": "watched", "faults": [{"type": "KillCounter"}], "steadyState": {"seconds": 2}});
-    let chaos = ChaosRun::apply("watched", &namespace, faults)?.wait_for_end(LIMIT)?;
-    assert_eq!(chaos["verdict"], "Pass", "{chaos:#}");
+    let faults = json!({"faults": [{"type": "KillCounter"}], "steadyState": {"seconds": 2}});
+    let run = under_faults("watched", &namespace, LIMIT, (&load, &faults))?;
+    assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
 
     let asked = dashboards()?.iter().flat_map(queries).collect::<Vec<_>>();
     let of_alerts = alerts()?
@@ -205,7 +204,7 @@ fn every_query_of_dashboards_and_alerts_finds_data() -> Result<(), String> {
             .replace("$__rate_interval", "30s")
     };
     let all: Vec<String> = asked.into_iter().chain(of_alerts).map(filled_in).collect();
-    eventually("data for every query", Duration::from_secs(60), || {
+    eventually("data for every query", Duration::from_secs(180), || {
         let missing: Vec<String> = all.iter().filter_map(|query| prometheus.answers(query).err()).collect();
         match missing.is_empty() {
             true => Ok(()),

@@ -12,7 +12,7 @@ use eoslab_tests::{
 };
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -56,7 +56,7 @@ fn keeps_to_the_schema(report: &Value) -> Result<(), String> {
 #[test]
 fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let load = json!({"producer": {"rate": 5_000, "events": 450_000}});
+    let load = json!({"producer": {"rate": 4_000, "events": 450_000}});
     let run = LoadTest::apply("pictured", &namespace, load)?;
     run.wait_for_phase("Running", LIMIT)?;
     let faults = json!({"loadTest": "pictured", "faults": [{"type": "KillBroker"}], "steadyState": {"seconds": 3}});
@@ -96,6 +96,7 @@ fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String
     let report = saved_report(&namespace)?;
     keeps_to_the_schema(&report)?;
     assert_eq!(points(&report)[..saved.len()], saved, "what the dead operator saw");
+    assert!(points(&report).len() > saved.len() + 5, "what its successor saw");
     holds_the_kill(&report);
     has_provenance(&report);
     let page = scratch("pictured.html")?;
@@ -153,10 +154,9 @@ fn holds_the_kill(report: &Value) {
     let at = |point: &Value| point["atMs"].as_i64().unwrap_or_default();
     assert!(points.iter().any(|point| at(point) < from), "points before the kill");
     assert!(
-        points.iter().any(|point| at(point) > from + 10_000),
+        points.iter().any(|point| at(point) > from + 3_000),
         "points after the kill"
     );
-    assert!(points.len() > 40, "{} points", points.len());
     assert!(
         points.windows(2).all(|pair| at(&pair[0]) < at(&pair[1])),
         "in the order of time"
@@ -251,7 +251,7 @@ fn the_exit_code_of_run_is_the_verdict() -> Result<(), String> {
 #[test]
 fn a_file_of_several_runs_has_one_exit_code() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let load = json!({"producer": {"rate": 2_000, "events": 60_000}, "topic": {"partitions": 4}});
+    let load = json!({"producer": {"rate": 2_000, "events": 90_000}, "topic": {"partitions": 4}});
     let mut strict = load.clone();
     strict["slo"] = json!({"endToEndP99Ms": 1});
     let faults = json!({"loadTest": "hit", "faults": [{"type": "KillCounter"}], "steadyState": {"seconds": 3}});

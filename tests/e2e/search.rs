@@ -6,14 +6,14 @@ use eoslab_tests::slow::{ProduceQuota, slow_redis, starved};
 use eoslab_tests::{LoadTest, TestNamespace, kubectl};
 use serde_json::{Value, json};
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[test]
 fn a_search_tries_one_rate_after_another_and_says_where_it_stopped() -> Result<(), String> {
     let namespace = TestNamespace::create("search");
     let changes = json!({
         "producer": {"rate": "search", "events": null},
-        "search": {"startRate": 1000, "maxRate": 2000, "probeSeconds": 5},
+        "search": {"startRate": 1000, "maxRate": 2000, "probeSeconds": 5, "timeoutSeconds": 240},
     });
     let run = LoadTest::apply("search", &namespace, changes)?;
     let status = run.wait_for_end(LIMIT)?;

@@ -7,7 +7,7 @@ use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, kubectl};
 use serde_json::{Value, json};
 
 const CASES: &str = include_str!("../data/wrong-chaosruns.yaml");
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
 fn every_wrong_chaosrun_is_refused_with_the_field_and_the_fix_and_touches_nothing() -> Result<(), String> {
@@ -16,7 +16,7 @@ fn every_wrong_chaosrun_is_refused_with_the_field_and_the_fix_and_touches_nothin
     let namespace = TestNamespace::chaos();
     let changes = json!({"producer": {"rate": 500, "events": 200_000}});
     let run = LoadTest::apply("steady", &namespace, changes)?;
-    run.wait_for_phase("Running", Duration::from_secs(120))?;
+    run.wait_for_phase("Running", LIMIT)?;
     let before = pods(&namespace)?;
     let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {

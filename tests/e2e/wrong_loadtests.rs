@@ -51,7 +51,7 @@ fn check(namespace: &TestNamespace, case: &Value) -> Result<(), String> {
 }
 
 fn stalled_message(namespace: &TestNamespace, name: &str) -> Result<String, String> {
-    eventually("Stalled", Duration::from_secs(60), || {
+    eventually("Stalled", Duration::from_secs(180), || {
         let text = kubectl(&["-n", &namespace.name, "get", "loadtest", name, "-o", "json"])?;
         let object: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
         let is = |kind: &str| {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    TestNamespace, eventually,
+    LoadTest, TestNamespace, eventually,
     kubectl::{Failure, kubectl, kubectl_with_input},
 };
 
@@ -70,4 +70,51 @@ impl<'a> ChaosRun<'a> {
     pub fn wait_for_end(&self, limit: Duration) -> Result<Value, String> {
         self.wait_for("its end", limit, |status| status["phase"] == "Finished")
     }
+}
+
+/// How a LoadTest and the ChaosRun against it ended.
+pub struct UnderFaults {
+    /// Name of both.
+    pub name: String,
+    /// Status of the LoadTest.
+    pub loadtest: Value,
+    /// Status of the ChaosRun.
+    pub chaosrun: Value,
+    /// Events of the LoadTest.
+    pub events: u64,
+}
+
+/// Applies a LoadTest with these changes and a ChaosRun with this spec against it, both called `name`, and waits for the
+/// end of the ChaosRun. On a slow machine the LoadTest may be over before the last fault: then once more with twice the
+/// events.
+///
+/// # Errors
+/// When either is refused, or the ChaosRun does not come to an end within `limit`.
+pub fn under_faults(
+    name: &str,
+    namespace: &TestNamespace,
+    limit: Duration,
+    (changes, faults): (&Value, &Value),
+) -> Result<UnderFaults, String> {
+    let attempt = |name: &str, events: u64| {
+        let (mut changes, mut faults) = (changes.clone(), faults.clone());
+        changes["producer"]["events"] = json!(events);
+        faults["loadTest"] = json!(name);
+        let run = LoadTest::apply(name, namespace, changes)?;
+        let chaosrun = ChaosRun::apply(name, namespace, faults)?.wait_for_end(limit)?;
+        let loadtest = run.status()?;
+        Ok(UnderFaults {
+            name: name.to_owned(),
+            loadtest,
+            chaosrun,
+            events,
+        })
+    };
+    let events = changes["producer"]["events"].as_u64().unwrap_or_default();
+    let first: UnderFaults = attempt(name, events)?;
+    if first.chaosrun["reason"] != "LoadTestOver" {
+        return Ok(first);
+    }
+    eprintln!("{name} was over before its faults, trying it with twice the events");
+    attempt(&format!("{name}-longer"), 2 * events)
 }

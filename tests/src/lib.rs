@@ -11,7 +11,7 @@ mod plugin;
 pub mod slow;
 pub mod topic;
 
-pub use chaosrun::{ChaosRun, chaosrun};
+pub use chaosrun::{ChaosRun, UnderFaults, chaosrun, under_faults};
 pub use kubectl::{Failure, kafka_tool, kubectl, kubectl_with_input, pod_ip};
 pub use loadtest::{LoadTest, spec};
 pub use namespace::TestNamespace;

@@ -1,3 +1,4 @@
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -147,5 +148,22 @@ impl<'a> LoadTest<'a> {
         args.extend(["--process", process, "--action", action]);
         args.extend(more);
         kubectl(&args)
+    }
+
+    /// [`LoadTest::signal`] to several pods at the same time.
+    ///
+    /// # Errors
+    /// As [`LoadTest::signal`].
+    pub fn signal_all(&self, pods: &[String], process: &str, action: &str, more: &[&str]) -> Result<(), String> {
+        thread::scope(|scope| {
+            let signals: Vec<_> = pods
+                .iter()
+                .map(|pod| scope.spawn(move || self.signal(pod, process, action, more)))
+                .collect();
+            for signal in signals {
+                signal.join().map_err(|_| "a signalling thread panicked")??;
+            }
+            Ok(())
+        })
     }
 }

@@ -1,4 +1,6 @@
-use std::{env, process};
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command, Stdio};
+use std::{env, thread};
 
 use crate::kubectl::{kubectl, kubectl_with_input};
 
@@ -6,7 +8,7 @@ use crate::kubectl::{kubectl, kubectl_with_input};
 const REDIS_URL: &str = "redis://lab-redis.kafka.svc:6379";
 
 /// A namespace of a test's own, with the restricted pod security that users have. It goes when the value is dropped,
-/// and a failed test first says what its pods were doing.
+/// in the background (`deploy/test.sh` waits until all are gone), and a failed test first says what its pods were doing.
 pub struct TestNamespace {
     /// Its name.
     pub name: String,
@@ -40,13 +42,24 @@ impl TestNamespace {
         };
         namespace.apply();
         namespace.empty();
+        // Those of the test before; without any it says so, and that is what is wanted.
+        let _ = kubectl(&[
+            "-n",
+            &namespace.name,
+            "wait",
+            "pod",
+            "--all",
+            "--for=delete",
+            "--timeout=120s",
+        ]);
         namespace
     }
 
     fn apply(&self) {
         let name = &self.name;
+        let label = if self.is_own { ", eoslab.dev/e2e: own" } else { "" };
         let manifest = format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{pod-security.kubernetes.io/enforce: restricted}}\n\
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{pod-security.kubernetes.io/enforce: restricted{label}}}\n\
              ---\napiVersion: v1\nkind: Secret\nmetadata: {{name: lab-redis, namespace: {name}}}\nstringData: {{url: \"{REDIS_URL}\"}}\n"
         );
         if let Err(failure) = kubectl_with_input(&["apply", "-f", "-"], &manifest) {
@@ -63,6 +76,23 @@ impl TestNamespace {
             if let Err(failure) = kubectl(&["-n", &self.name, "delete", kind, "--all", "--timeout=120s"]) {
                 eprintln!("clean-up: {failure}");
             }
+        }
+    }
+
+    /// Deletes it with all that is in it, and does not wait: the counters' group is given up only with their sessions.
+    fn delete(&self) {
+        let name = &self.name;
+        let script =
+            format!("kubectl -n {name} delete loadtests --all --timeout=300s && kubectl delete namespace {name}");
+        let deleting = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        if let Err(error) = deleting {
+            eprintln!("clean-up: {error}");
         }
     }
 
@@ -93,18 +123,16 @@ impl TestNamespace {
 
 impl Drop for TestNamespace {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.dump();
         }
         if env::var_os("EOSLAB_KEEP").is_some() {
             eprintln!("kept: namespace {}", self.name);
             return;
         }
-        self.empty();
-        if self.is_own
-            && let Err(failure) = kubectl(&["delete", "namespace", &self.name, "--wait=false"])
-        {
-            eprintln!("clean-up: {failure}");
+        match self.is_own {
+            true => self.delete(),
+            false => self.empty(),
         }
     }
 }

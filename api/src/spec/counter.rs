@@ -67,7 +67,7 @@ pub struct CounterSpec {
     pub static_membership: bool,
 
     /// After this time without a heartbeat a counter is taken for dead and its partitions move, milliseconds. Must be
-    /// above the time that a pod needs to restart. Default 6000, the lowest that brokers accept by default. Without
+    /// above the time that a pod needs to restart. Default 10000; brokers accept 6000 and more by default. Without
     /// effect with the protocol `consumer`: there the brokers' `group.consumer.session.timeout.ms` holds, 45 s by default.
     #[schemars(range(min = 6000, max = 300_000))]
     pub session_timeout_ms: u32,
@@ -97,7 +97,7 @@ impl Default for CounterSpec {
             protocol: Protocol::default(),
             assignor: Assignor::default(),
             static_membership: true,
-            session_timeout_ms: 6000,
+            session_timeout_ms: 10_000,
             batch_events: 5000,
             batch_interval_ms: 20,
             keep_running: false,

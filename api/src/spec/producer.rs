@@ -79,7 +79,8 @@ pub struct ProducerSpec {
     #[serde(default)]
     pub acks: Acks,
 
-    /// Whether the broker drops duplicates that retries of a producer make; needs `acks: all`. Default `true`.
+    /// Whether the broker drops duplicates that retries of a producer make, and keeps their order; needs `acks: all`.
+    /// Default `true`. Without it a retry may overtake what was sent after it, and what was overtaken is not counted.
     #[serde(default = "default::idempotence")]
     pub idempotence: bool,
 

@@ -64,7 +64,7 @@ impl Ledger {
                 reason: "no url given".to_owned(),
             });
         }
-        let shard = |(index, url): (usize, &S)| Shard::new(index, url.as_ref(), vec![apply.to_owned()]);
+        let shard = |(index, url): (usize, &S)| Shard::new(index, url.as_ref(), apply.to_owned());
         let shards = urls.iter().enumerate().map(shard).collect::<Result<Vec<_>, _>>()?;
         let packed = shards.iter().map(|_| Pipeline::default()).collect();
         let apply_sha = redis::Script::new(apply).get_hash().to_owned();
@@ -105,7 +105,7 @@ impl Ledger {
             let shards: BTreeSet<usize> = again.iter().map(|&i| self.shard_of(batches[i].partition)).collect();
             for shard in shards {
                 // A failure shows in the second attempt.
-                let _ = self.shards[shard].load_scripts();
+                let _ = self.shards[shard].load_script();
             }
             let second = self.apply_once(writer, again.iter().map(|&i| &batches[i]).collect());
             for (i, result) in again.into_iter().zip(second) {

@@ -43,9 +43,4 @@ impl LedgerEntry {
             malformed: 0,
         }
     }
-
-    /// Whether nothing was ever applied.
-    pub fn is_empty(&self) -> bool {
-        self.offset < 0
-    }
 }

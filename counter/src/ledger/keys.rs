@@ -9,9 +9,7 @@ pub(super) struct Keys {
 impl Keys {
     /// Keys of the run `run_id`, or `None` where its characters would break the hash tag.
     pub fn new(run_id: &str) -> Option<Self> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let valid = !run_id.is_empty() && run_id.len() <= 128 && run_id.chars().all(fits);
-        valid.then(|| Self {
+        is_name(run_id).then(|| Self {
             run_id: run_id.to_owned(),
         })
     }
@@ -34,6 +32,12 @@ impl Keys {
     fn of(&self, partition: u32, kind: &str) -> String {
         format!("eoslab:{{{}/{partition}}}:{kind}", self.run_id)
     }
+}
+
+/// Whether a text can name a run or a group: 1 to 128 ASCII letters, digits, `-`, `_` and `.`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=128).contains(&text.len()) && text.chars().all(fits)
 }
 
 #[cfg(test)]

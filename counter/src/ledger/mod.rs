@@ -20,4 +20,5 @@ pub use apply::{ApplyReply, Batch, DELTAS_MAX, Mode, Outcome, Writer, decide};
 pub use client::Ledger;
 pub use entry::LedgerEntry;
 pub use error::LedgerError;
+pub(crate) use keys::is_name;
 pub(crate) use words::LEDGER_BYTES;

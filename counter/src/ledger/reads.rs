@@ -83,17 +83,8 @@ impl Ledger {
         deleted.map(|_| ())
     }
 
-    /// The total of the account in `slot` of `partition`, and the offset up to which it is exact; both 0 and -1
-    /// before the first.
-    pub fn total(&mut self, partition: u32, slot: u32) -> Result<(i64, i64), LedgerError> {
-        let totals = self.totals(&[(partition, slot)])?;
-        totals
-            .first()
-            .copied()
-            .ok_or_else(|| self.unexpected(partition, "no total"))
-    }
-
-    /// The same for several `(partition, slot)`, each atomic for itself, in one round trip.
+    /// The totals of the accounts in the given `(partition, slot)`, each with the offset up to which it is exact (0 and
+    /// -1 before the first), each atomic for itself, in one round trip.
     pub fn totals(&mut self, homes: &[(u32, u32)]) -> Result<Vec<(i64, i64)>, LedgerError> {
         let partitions: Vec<u32> = homes.iter().map(|home| home.0).collect();
         let mut slots = homes.iter().map(|home| home.1);

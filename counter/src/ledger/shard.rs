@@ -19,7 +19,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Shard {
     client: Client,
     address: String,
-    scripts: Vec<String>,
+    script: String,
     connection: Option<OpenConnection>,
     retry_at: Option<Instant>,
     backoff: Duration,
@@ -34,8 +34,8 @@ impl std::fmt::Debug for OpenConnection {
 }
 
 impl Shard {
-    /// A Redis by its URL, not connected yet. `scripts` are loaded on every connect.
-    pub fn new(index: usize, url: &str, scripts: Vec<String>) -> Result<Self, LedgerError> {
+    /// A Redis by its URL, not connected yet. `script` is loaded on every connect.
+    pub fn new(index: usize, url: &str, script: String) -> Result<Self, LedgerError> {
         // The client's own message may quote the URL, and a URL may hold a password.
         let unusable = |what: &str| LedgerError::Url {
             index,
@@ -59,7 +59,7 @@ impl Shard {
         Ok(Self {
             client,
             address,
-            scripts,
+            script,
             connection: None,
             retry_at: None,
             backoff: BACKOFF_MIN,
@@ -76,7 +76,7 @@ impl Shard {
         Self {
             client: self.client.clone(),
             address: self.address.clone(),
-            scripts: self.scripts.clone(),
+            script: self.script.clone(),
             connection: None,
             retry_at: None,
             backoff: BACKOFF_MIN,
@@ -104,15 +104,10 @@ impl Shard {
         connection.recv_response().map_err(|error| self.broken(error))
     }
 
-    /// Loads the scripts again: Redis forgets them on `SCRIPT FLUSH`.
-    pub fn load_scripts(&mut self) -> Result<(), LedgerError> {
+    /// Loads the script again: Redis forgets it on `SCRIPT FLUSH`.
+    pub fn load_script(&mut self) -> Result<(), LedgerError> {
         let mut pipeline = Pipeline::default();
-        for script in &self.scripts {
-            pipeline.command(3);
-            pipeline.bytes(b"SCRIPT");
-            pipeline.bytes(b"LOAD");
-            pipeline.bytes(script.as_bytes());
-        }
+        pipeline.texts(&["SCRIPT", "LOAD", &self.script]);
         for answer in self.call(&pipeline)? {
             self.checked(answer)?;
         }
@@ -145,7 +140,7 @@ impl Shard {
         }
         let connected = self.open().and_then(|connection| {
             self.connection = Some(connection);
-            self.load_scripts()
+            self.load_script()
         });
         match &connected {
             Ok(()) if self.retry_at.take().is_some() => info!(redis = self.address, "redis is reachable again"),

@@ -1,4 +1,4 @@
-//! `apply.lua` and `total.lua` against a real Redis: what they change, and above all what they do not.
+//! `apply.lua` against a real Redis: what they change, and above all what they do not.
 
 mod applying;
 mod partitions;
@@ -78,6 +78,11 @@ impl Fixture {
 
     fn apply(&mut self, batch: Batch<'_>) -> Result<ApplyReply, LedgerError> {
         self.apply_as(Mode::ExactlyOnce, "m-0", batch)
+    }
+
+    /// An account's total and the offset up to which it is exact.
+    fn total(&mut self, partition: u32, slot: u32) -> (i64, i64) {
+        self.ledger.totals(&[(partition, slot)]).expect("reads")[0]
     }
 
     /// Everything that is stored for the partition, byte for byte.

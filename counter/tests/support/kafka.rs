@@ -287,8 +287,10 @@ impl Counter {
                 "--slot",
                 &slot.to_string(),
             ])
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--session-timeout-ms", "6000"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(stream_flags(&run.layout))
+            // Not by its flag, which a test may give.
+            .env("EOSLAB_SESSION_TIMEOUT_MS", "6000")
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -359,6 +361,12 @@ impl Counter {
 
     pub fn wait_ready(&self) {
         wait_until("the counter is ready", || self.get("/readyz").0 == 200);
+    }
+
+    /// Whether it is ready and has so many partitions.
+    pub fn holds(&self, partitions: usize) -> bool {
+        let held = || self.report().partitions.iter().filter(|p| p.assigned).count();
+        self.get("/readyz").0 == 200 && held() == partitions
     }
 
     pub fn report(&self) -> CounterReport {

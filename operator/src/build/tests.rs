@@ -143,7 +143,7 @@ fn members_get_the_contracts_environment() {
         (&counter, "PROTOCOL", "classic"),
         (&counter, "ASSIGNOR", "cooperative-sticky"),
         (&counter, "STATIC_MEMBERSHIP", "true"),
-        (&counter, "SESSION_TIMEOUT_MS", "6000"),
+        (&counter, "SESSION_TIMEOUT_MS", "10000"),
     ];
     for (container, name, value) in own {
         assert_eq!(env(container, name), value, "{name}");

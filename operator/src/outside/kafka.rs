@@ -237,7 +237,7 @@ impl Session {
         let tails = settled_last_events(&self.config, &self.topic, &all, TAIL_SETTLE, deadline)
             .map_err(|error| Cause::new("LogUnread", format!("the end of the log cannot be read: {error}")))?;
         let next = |partition: &u32| match tails.get(partition) {
-            Some(Some((_, event))) => event.seq + 1,
+            Some(Some(tail)) => tail.event.seq + 1,
             _ => 0,
         };
         Ok(all.iter().map(next).collect())
