@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use eoslab_tests::{LoadTest, TestNamespace, eventually, kubectl};
+use eoslab_tests::{LoadTest, TestNamespace, kubectl};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(600);
