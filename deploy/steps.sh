@@ -8,6 +8,7 @@ step() { # what command...
   "$@" || status=$?
   if [ "$status" != 0 ]; then
     printf '[%4d s] failed: %s (exit %d): %s\n' "$SECONDS" "$what" "$status" "$*" >&2
+    steps_taken+=("$(printf '%5d s  %s: FAILED' $((SECONDS - began)) "$what")")
     return "$status"
   fi
   steps_taken+=("$(printf '%5d s  %s' $((SECONDS - began)) "$what")")

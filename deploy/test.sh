@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 
 lab=deploy/embedded/lab
 export EOSLAB_BUILD_TESTS=yes
+# Labels the namespaces that this run makes.
+export EOSLAB_E2E=$$
 
 # `step` takes these functions out of `set -e`: hence the &&.
 lints() {
@@ -46,35 +48,16 @@ chart() {
   charts/check.sh && deploy/strimzi/check.sh
 }
 
-# What is to be exact and no more can share the two cores; what measures, or hits brokers, Redis or controllers, cannot.
-lane=(count controls disturbances)
-other_lane=(pods wrong_chaosruns wrong_loadtests)
-
-e2e() { # test ...
-  cargo test --release --quiet --no-fail-fast -p eoslab-tests "${@/#/--test=}" -- --test-threads=1
+end_to_end() {
+  # One at a time: each run wants both cores.
+  cargo test --release --quiet --no-fail-fast -p eoslab-tests -- --test-threads=1
 }
 
-alone() {
-  local test rest=()
-  for test in tests/e2e/*.rs; do
-    test=$(basename "$test" .rs)
-    [[ " ${lane[*]} ${other_lane[*]} " == *" $test "* ]] || rest+=("$test")
-  done
-  e2e "${rest[@]}"
-}
-
-two_at_a_time() {
-  local log other passed=yes
-  log=$(mktemp) && { e2e "${other_lane[@]}" >"$log" 2>&1 & } && other=$!
-  e2e "${lane[@]}" || passed=no
-  wait "$other" || passed=no
-  cat "$log" && rm "$log" && [ "$passed" = yes ]
-}
-
-# Each test leaves its namespace to be deleted in the background.
+# Each test leaves its namespace to be deleted in the background. Those that EOSLAB_KEEP=1 keeps have no end.
 nothing_is_left() {
   local left deadline=$((SECONDS + 300))
-  while left=$(kubectl get namespaces -l eoslab.dev/e2e -o name) && [ -n "$left" ]; do
+  [ -z "${EOSLAB_KEEP:-}" ] || return 0
+  while left=$(kubectl get namespaces -l "eoslab.dev/e2e=$EOSLAB_E2E" -o name) || return; [ -n "$left" ]; do
     ((SECONDS < deadline)) || { printf 'not deleted: %s\n' "$left" >&2; return 1; }
     sleep 1
   done
@@ -88,11 +71,12 @@ step 'driver of the browser' browser_driver
 # Go compiles the node and Rust the tests, and each leaves a core idle at times: both at once.
 deploy/embedded/lab build &
 programs=$!
-trap 'kill "$programs" 2>/dev/null || true' EXIT
+trap '[ -z "$programs" ] || kill "$programs" 2>/dev/null || true' EXIT
 step 'rustfmt and clippy' lints
 step 'shellcheck' shell_lints
 step 'build' deploy/build.sh
 step 'the programs of the cluster' wait "$programs"
+programs=
 step 'embedded cluster' "$lab" up
 KUBECONFIG=$($lab kubeconfig)
 prometheus=$(step 'Prometheus, for its rules and dashboards' "$lab" prometheus-path)
@@ -103,8 +87,7 @@ failed=no
 step 'unit and integration tests' unit_and_integration || failed=yes
 step 'eoslab' deploy/install.sh
 step 'chart, Strimzi and kind' chart || failed=yes
-step 'end-to-end tests, two at a time' two_at_a_time || failed=yes
-step 'end-to-end tests, one at a time' alone || failed=yes
+step 'end-to-end tests' end_to_end || failed=yes
 step 'nothing is left' nothing_is_left || failed=yes
 [ "$was_up" = yes ] || step 'stop the cluster' "$lab" down
 print_steps

@@ -297,7 +297,7 @@ impl LoadArgs {
             ("statistics.interval.ms", STATISTICS_INTERVAL_MS.into()),
             ("acks", self.acks.as_property().into()),
             ("enable.idempotence", idempotence.to_string()),
-            // With idempotence more would let a retry overtake its successors; without it any number does.
+            // With idempotence more would let a retry overtake its successors; without it any number above one does.
             ("max.in.flight", IN_FLIGHT_MAX.to_string()),
             ("linger.ms", linger_ms.to_string()),
             ("batch.size", batch_bytes.to_string()),

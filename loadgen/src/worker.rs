@@ -32,8 +32,8 @@ const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before a client is rebuilt, and between attempts.
 const REBUILD_PAUSE: Duration = Duration::from_millis(200);
-/// How long brokers may be unreachable while there is no client. After it the pod ends: the next one is not ready before
-/// it has read the log, and a pod that looks ready and sends nothing would hide the outage.
+/// How long brokers may be unreachable while the log is read, or a client made, again. After it the pod ends: the next
+/// one is not ready before it has read the log, and a pod that looks ready and sends nothing would hide the outage.
 const OUTAGE_MAX: Duration = Duration::from_secs(120);
 /// How often a condition that goes on is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
@@ -339,8 +339,10 @@ impl Worker {
         while self.controls.asked() == Stop::Run {
             match attempt() {
                 Ok(done) => return Ok(done),
-                Err(error) if is_permanent(&error) || started.elapsed() >= OUTAGE_MAX => {
-                    return Err(NoClient::Refused(error.to_string()));
+                Err(error) if is_permanent(&error) => return Err(NoClient::Refused(error.to_string())),
+                Err(error) if started.elapsed() >= OUTAGE_MAX => {
+                    let why = format!("brokers are out for {} s: {error}", OUTAGE_MAX.as_secs());
+                    return Err(NoClient::Refused(why));
                 }
                 Err(error) if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) => {
                     logged = Some(Instant::now());
@@ -385,13 +387,14 @@ impl Worker {
         thread::sleep(REBUILD_PAUSE);
         let partitions: Vec<u32> = self.tracks.iter().map(|track| track.stream.partition()).collect();
         let tails = self.patiently(TailError::is_permanent, || self.connection.takeover.read(&partitions))?;
-        let progress = self.progress.clone();
-        for (Track { stream, lane }, booked) in self.tracks.iter_mut().zip(&mut progress.lock().lanes) {
+        let mut progress = self.progress.lock();
+        for (Track { stream, lane }, booked) in self.tracks.iter_mut().zip(&mut progress.lanes) {
             let last = tails.get(&booked.partition).copied().flatten();
             let next = take_up(booked, stream, last.map(|tail| tail.event))
                 .map_err(|error| NoClient::Refused(error.to_string()))?;
             lane.take_up(next);
         }
+        drop(progress);
         self.connect()
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use common::{PATIENCE, TestResult, counts, read_log, settings};
 use eoslab_core::report::{ProducerReport, ProducerState};
 use eoslab_runtime::clock::system_now_us;
+use eoslab_runtime::tail::{TailError, last_events};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -295,6 +296,9 @@ async fn a_log_that_was_emptied_is_not_taken_for_one_never_written_to() -> TestR
     let mut all = TopicPartitionList::new();
     all.add_partition_offset(&topic.name, 0, Offset::End)?;
     topic.admin()?.delete_records(&all, &AdminOptions::new()).await?;
+    let config = settings(&bootstrap, &topic.name, &flags).reader_config;
+    let error = last_events(&config, &topic.name, &[0], Instant::now() + PATIENCE).expect_err("all is deleted");
+    assert!(matches!(error, TailError::Emptied { partition: 0, .. }), "{error}");
     let refused = Loadgen::start(&topic, &flags)?;
     assert_eq!(refused.ended()?.code(), Some(1));
     topic.delete().await

@@ -135,9 +135,9 @@ pub fn shown(config: &ClientConfig) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Passwords, keys given inline, and what a token is got with.
+/// Passwords, passphrases, keys given inline, and what a token is got with.
 fn is_secret(key: &str) -> bool {
-    ["password", "secret", ".pem", "oauthbearer.config"]
+    ["pass", "secret", ".pem", "oauthbearer.config"]
         .iter()
         .any(|part| key.contains(part))
 }
@@ -239,6 +239,7 @@ mod tests {
             "ssl.keystore.password",
             "sasl.oauthbearer.client.secret",
             "sasl.oauthbearer.config",
+            "sasl.oauthbearer.assertion.private.key.passphrase",
         ];
         let properties = secrets.map(|key| format!("{key}=hunter2")).join(",");
         let shown = shown(&client_config(&args(&format!("{properties},ssl.ca.location=/ca.crt")))?);

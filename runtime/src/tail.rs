@@ -12,7 +12,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use thiserror::Error;
 use tracing::debug;
 
-/// The last event of each asked partition; `None` where nothing was ever written to it.
+/// The last event of each asked partition; `None` where it holds none and none was deleted.
 pub type Tails = BTreeMap<u32, Option<Tail>>;
 
 /// The last event of a partition.

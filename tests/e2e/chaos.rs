@@ -31,7 +31,7 @@ fn broker_counter_zombie_redis_and_producer_die_and_every_account_is_exact() -> 
         {"type": "KillProducer"},
     ]);
     let spec = json!({"faults": faults, "steadyState": {"seconds": 3}});
-    let run = under_faults("storm", &namespace, LIMIT, (&load(1_000_000), &spec))?;
+    let run = under_faults("storm", &namespace, &load(1_000_000), &spec, LIMIT)?;
     let (status, loadtest) = (run.chaosrun, run.loadtest);
     assert_eq!(status["verdict"], "Pass", "{status:#}");
     assert_eq!(injections(&status).len(), 5);
@@ -87,7 +87,7 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
         "faults": [{"type": "KillCounter", "repeat": 3}],
         "steadyState": {"seconds": 2},
     });
-    let status = under_faults("control", &namespace, LIMIT, (&changes, &spec))?.chaosrun;
+    let status = under_faults("control", &namespace, &changes, &spec, LIMIT)?.chaosrun;
     assert_eq!(
         (&status["verdict"], &status["reason"]),
         (&json!("Pass"), &json!("ControlShowsHarm")),
@@ -110,7 +110,7 @@ fn acks_of_the_leader_alone_lose_events_with_it_and_the_verdict_counts_them() ->
         "faults": [{"type": "KillBroker", "target": {"leaderOf": 0}, "repeat": 2}],
         "steadyState": {"seconds": 1, "maxLagMs": 20_000},
     });
-    let run = under_faults("loss", &namespace, LIMIT, (&changes, &spec))?;
+    let run = under_faults("loss", &namespace, &changes, &spec, LIMIT)?;
     let (status, lost) = (run.chaosrun, run.loadtest["correctness"]["lost"].as_u64());
     // A crash need not lose anything: then the control proves nothing, and says so.
     let (verdict, reason) = match lost {
@@ -137,7 +137,7 @@ fn the_new_group_protocol_stays_exact_through_a_kill_and_a_rolling_restart() -> 
         "faults": [{"type": "KillCounter"}, {"type": "RollingRestart"}],
         "steadyState": {"seconds": 2},
     });
-    let run = under_faults("kip848", &namespace, LIMIT, (&changes, &spec))?;
+    let run = under_faults("kip848", &namespace, &changes, &spec, LIMIT)?;
     assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
     assert_eq!(run.loadtest["correctness"]["counted"], run.events);
     Ok(())

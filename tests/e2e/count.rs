@@ -108,7 +108,7 @@ fn two_runs_at_a_time_do_not_disturb_one_another_and_leave_nothing() -> Result<(
         "the ledger stands until the LoadTest is deleted"
     );
 
-    kubectl(&["-n", &namespace.name, "delete", "loadtest", "first", "--timeout=60s"])?;
+    kubectl(&["-n", &namespace.name, "delete", "loadtest", "first", "--timeout=300s"])?;
     topic::wait_until_gone(&format!("{}.first", namespace.name))?;
     assert_eq!(keys(&run_id)?.trim(), "", "the ledger goes with the LoadTest");
     eventually("owned objects collected", LIMIT, || {

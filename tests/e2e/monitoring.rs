@@ -187,7 +187,7 @@ fn every_query_of_dashboards_and_alerts_finds_data() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
     let load = json!({"producer": {"rate": 4_000, "events": 240_000}});
     let faults = json!({"faults": [{"type": "KillCounter"}], "steadyState": {"seconds": 2}});
-    let run = under_faults("watched", &namespace, LIMIT, (&load, &faults))?;
+    let run = under_faults("watched", &namespace, &load, &faults, LIMIT)?;
     assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
 
     let asked = dashboards()?.iter().flat_map(queries).collect::<Vec<_>>();

@@ -26,7 +26,7 @@ fn a_run_survives_the_operators_death_in_every_phase() -> Result<(), String> {
     let run = LoadTest::apply(
         "survivor",
         &namespace,
-        // Accounts enough that the verification takes a while, and a session that outlasts the counters' standstill.
+        // Accounts enough that the verification takes a while, and a session that outlasts most standstills.
         json!({
             "producer": {"events": 200_000, "rate": 5_000},
             "stream": {"accounts": 10_000_000},

@@ -53,14 +53,15 @@ impl<'a> ChaosRun<'a> {
     /// # Errors
     /// After `limit`, or when the run is over and `wanted` can no longer come true.
     pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value, String> {
-        eventually(&format!("ChaosRun {}: {what}", self.name), limit, || {
+        let seen = eventually(&format!("ChaosRun {}: {what}", self.name), limit, || {
             let status = self.status()?;
             match (wanted(&status), status["phase"] == "Finished") {
                 (true, _) => Ok(Ok(status)),
                 (false, true) => Ok(Err(format!("ChaosRun {} is over: {status:#}", self.name))),
                 (false, false) => Err(status.to_string()),
             }
-        })?
+        });
+        seen.flatten().inspect_err(|_| self.namespace.dump())
     }
 
     /// Waits for its end and returns the final status.
@@ -85,16 +86,17 @@ pub struct UnderFaults {
 }
 
 /// Applies a LoadTest with these changes and a ChaosRun with this spec against it, both called `name`, and waits for the
-/// end of the ChaosRun. On a slow machine the LoadTest may be over before the last fault: then once more with twice the
-/// events.
+/// end of the ChaosRun. On a slow machine the LoadTest may be over before the last fault: then once more, as
+/// `<name>-longer`, with twice the events.
 ///
 /// # Errors
 /// When either is refused, or the ChaosRun does not come to an end within `limit`.
 pub fn under_faults(
     name: &str,
     namespace: &TestNamespace,
+    changes: &Value,
+    faults: &Value,
     limit: Duration,
-    (changes, faults): (&Value, &Value),
 ) -> Result<UnderFaults, String> {
     let attempt = |name: &str, events: u64| {
         let (mut changes, mut faults) = (changes.clone(), faults.clone());

@@ -77,7 +77,7 @@ impl<'a> LoadTest<'a> {
     /// # Errors
     /// After `limit`, or at once when the run has finished and `wanted` can no longer come true.
     pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value, String> {
-        eventually(&format!("LoadTest {}: {what}", self.name), limit, || {
+        let seen = eventually(&format!("LoadTest {}: {what}", self.name), limit, || {
             let status = self.status()?;
             if wanted(&status) {
                 Ok(Ok(status))
@@ -89,7 +89,8 @@ impl<'a> LoadTest<'a> {
             } else {
                 Err(status.to_string())
             }
-        })?
+        });
+        seen.flatten().inspect_err(|_| self.namespace.dump())
     }
 
     /// Waits for a phase.
@@ -112,7 +113,8 @@ impl<'a> LoadTest<'a> {
             &format!("loadtest/{}", self.name),
             "--for=condition=Complete",
             &format!("--timeout={}s", limit.as_secs()),
-        ])?;
+        ])
+        .inspect_err(|_| self.namespace.dump())?;
         self.status()
     }
 

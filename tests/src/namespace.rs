@@ -8,7 +8,7 @@ use crate::kubectl::{kubectl, kubectl_with_input};
 const REDIS_URL: &str = "redis://lab-redis.kafka.svc:6379";
 
 /// A namespace of a test's own, with the restricted pod security that users have. It goes when the value is dropped,
-/// in the background (`deploy/test.sh` waits until all are gone), and a failed test first says what its pods were doing.
+/// in the background (`deploy/test.sh` waits until all are gone).
 pub struct TestNamespace {
     /// Its name.
     pub name: String,
@@ -57,7 +57,10 @@ impl TestNamespace {
 
     fn apply(&self) {
         let name = &self.name;
-        let label = if self.is_own { ", eoslab.dev/e2e: own" } else { "" };
+        let label = match self.is_own {
+            true => format!(", eoslab.dev/e2e: \"{}\"", env::var("EOSLAB_E2E").unwrap_or_default()),
+            false => String::new(),
+        };
         let manifest = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {{pod-security.kubernetes.io/enforce: restricted{label}}}\n\
              ---\napiVersion: v1\nkind: Secret\nmetadata: {{name: lab-redis, namespace: {name}}}\nstringData: {{url: \"{REDIS_URL}\"}}\n"
@@ -96,7 +99,8 @@ impl TestNamespace {
         }
     }
 
-    fn dump(&self) {
+    /// Says what runs and pods were doing, for somebody who looks for why a test failed.
+    pub(crate) fn dump(&self) {
         for args in [
             &["get", "loadtests,chaosruns,pods,leases,jobs", "-o", "wide"][..],
             &["describe", "loadtests,chaosruns"],

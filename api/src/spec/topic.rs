@@ -24,8 +24,8 @@ terms! {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = cel::TOPIC))]
 pub struct TopicSpec {
-    /// Name of the topic: letters, digits, `.`, `_` and `-`. It must not exist yet, or be empty: events of another run
-    /// would be taken for this one's. Default `events`.
+    /// Name of the topic: letters, digits, `.`, `_` and `-`. It must not exist yet, or nothing was ever written to it:
+    /// events of another run would be taken for this one's. Default `events`.
     #[schemars(length(min = 1, max = 249), extend("x-kubernetes-validations" = cel::TOPIC_NAME))]
     pub name: String,
 

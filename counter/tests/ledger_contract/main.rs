@@ -1,4 +1,4 @@
-//! `apply.lua` against a real Redis: what they change, and above all what they do not.
+//! `apply.lua` against a real Redis: what it changes, and above all what it does not.
 
 mod applying;
 mod partitions;

@@ -115,7 +115,7 @@ impl Session {
         };
         if facts.leaderless == 0 {
             let all: Vec<u32> = (0..facts.partitions).collect();
-            facts.records = self.log_of(&all)?.iter().map(LogRange::records).sum();
+            facts.written = self.log_of(&all)?.iter().map(LogRange::written).sum();
         }
         Ok(TopicState::Exists(facts))
     }

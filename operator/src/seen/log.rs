@@ -12,6 +12,11 @@ pub struct LogRange {
 }
 
 impl LogRange {
+    /// Records that were ever written, deleted ones included.
+    pub fn written(&self) -> u64 {
+        self.end.max(0) as u64
+    }
+
     /// Records in the log.
     pub fn records(&self) -> u64 {
         (self.end - self.begin).max(0) as u64

@@ -33,8 +33,8 @@ pub struct TopicFacts {
     pub replication_factor: u32,
     /// Its configuration, defaults included.
     pub config: BTreeMap<String, String>,
-    /// Records in it.
-    pub records: u64,
+    /// Records that were ever written to it, deleted ones included.
+    pub written: u64,
     /// Partitions without a leader.
     pub leaderless: u32,
 }
@@ -91,12 +91,12 @@ impl TopicWanted {
                 self.replication_factor, facts.replication_factor, facts.replication_factor
             ));
         }
-        if facts.records > 0 {
+        if facts.written > 0 {
             return Some(Cause::new(
                 "TopicNotEmpty",
                 format!(
-                    "spec.topic.name: topic {name} exists and holds {} records, which would be taken for events of this run; delete the topic or choose another name",
-                    facts.records
+                    "spec.topic.name: topic {name} exists and {} records were written to it (deleted ones included), which would be taken for events of this run; delete the topic or choose another name",
+                    facts.written
                 ),
             ));
         }
@@ -187,7 +187,7 @@ mod tests {
                 ("retention.bytes", "-1"),
                 ("cleanup.policy", "delete"),
             ]),
-            records: 0,
+            written: 0,
             leaderless: 0,
         }
     }
@@ -212,8 +212,8 @@ mod tests {
                 "set it to 1",
             ),
             (
-                with(|facts| facts.records = 7),
-                "holds 7 records",
+                with(|facts| facts.written = 7),
+                "7 records were written",
                 "choose another name",
             ),
             (
