@@ -83,7 +83,7 @@ fn producers_without_cpu_are_named() -> Result<(), String> {
 #[test]
 fn counters_without_cpu_are_named() -> Result<(), String> {
     let namespace = TestNamespace::create("bound-counters");
-    let more = json!({"counter": {"resources": starved(30)}});
+    let more = json!({"counter": {"replicas": 1, "resources": starved(30)}});
     let status = bottleneck(&namespace, 20_000, &more)?;
     assert_eq!(status["bottleneck"]["component"], "Counters", "{status:#}");
     assert_eq!(status["latency"]["validity"], "Saturated", "{status:#}");
