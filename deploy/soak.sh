@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Every fault many times over against one LoadTest under load, on the embedded cluster: one ChaosRun for each type, one
 # after another, and a table of what they cost. Exit 0 if every run passed. The LoadTest must outlast the faults: --minutes.
-# Usage: soak.sh [--repeat N] [--rate EVENTS_PER_S] [--minutes N]   (10, 2000 and 32)
+# Usage: soak.sh [--repeat N] [--rate EVENTS_PER_S] [--minutes N]   (10, 2000 and 40)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
 . deploy/cluster.sh
 
-repeat=10 rate=2000 minutes=32
+repeat=10 rate=2000 minutes=40
 while [ $# -gt 0 ]; do
   case $1 in
     --repeat) repeat=$2 ;;
