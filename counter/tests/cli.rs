@@ -4,12 +4,11 @@ mod support;
 
 use std::process::{Command, Output};
 
-use eoslab_core::Tally;
-use eoslab_counter::ledger::{Batch, Mode, Writer};
+use eoslab_counter::ledger::{Mode, Writer};
 use serde_json::Value;
-use support::Run;
 use support::kafka::wait_until;
 use support::redis::RedisServer;
+use support::{Run, first_batch};
 
 fn counter(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_counter"))
@@ -120,24 +119,7 @@ fn a_ledger_that_moves_while_it_is_read_has_no_verdict() {
         member: "m-0".into(),
         stall_us: 1_000_000_000,
     };
-    let event = Batch {
-        partition: 0,
-        expected_offset: -1,
-        offset: 0,
-        seq: 0,
-        ts_us: 1,
-        first_waiting_us: 1,
-        slots: run.layout.slots(0),
-        tally: Tally {
-            count: 1,
-            sum: 1,
-            digest: 1,
-        },
-        log_duplicates: 0,
-        holes: 0,
-        malformed: 0,
-        deltas: &[(0, 1)],
-    };
+    let event = first_batch(&run.layout, 0, 0);
     // Nearly always the first one does.
     wait_until("a verification meets the counting", || {
         let (code, _, result) = std::thread::scope(|scope| {

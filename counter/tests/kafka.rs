@@ -6,10 +6,10 @@ mod support;
 use std::time::Duration;
 
 use eoslab_core::Layout;
-use eoslab_counter::ledger::{Batch, Mode, Writer};
+use eoslab_counter::ledger::{Mode, Writer};
 use support::kafka::{Counter, KafkaRun, bootstrap, wait_until};
 use support::redis::RedisServer;
-use support::spec;
+use support::{first_batch, spec};
 
 fn redis() -> RedisServer {
     RedisServer::start_append_only().expect("redis-server is installed")
@@ -215,24 +215,7 @@ fn a_ledger_beyond_the_end_of_the_log_is_an_alarm() {
     let server = redis();
     let run = KafkaRun::new(&kafka, &server.url(), 2, 1_000);
     run.produce(1_000_000, 0).join().expect("everything is produced");
-    let batch = Batch {
-        partition: 1,
-        expected_offset: -1,
-        offset: 999_999,
-        seq: 999_999,
-        ts_us: 1,
-        first_waiting_us: 1,
-        slots: run.layout.slots(1),
-        tally: eoslab_core::Tally {
-            count: 1,
-            sum: 1,
-            digest: 1,
-        },
-        log_duplicates: 0,
-        holes: 0,
-        malformed: 0,
-        deltas: &[(0, 1)],
-    };
+    let batch = first_batch(&run.layout, 1, 999_999);
     let writer = Writer {
         mode: Mode::ExactlyOnce,
         member: "before".into(),

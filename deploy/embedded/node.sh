@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The node's processes: configuration, start in order, stop in the opposite order, and what may be left behind.
 
-# A control plane elsewhere has processors of its own. Here the load would starve it: seen with a load average of 19,
-# leases were not renewed for 8 s, and pods gave up their slots. containerd is left as it is, for its children inherit it.
+# A control plane elsewhere has processors of its own. Here the load would starve it: seen with a load average of 19, the
+# API server timed out on leases, and load pods restarted. containerd is left as it is, for its children inherit it.
 FIRST=(nice -n -10)
 
 # A file is left alone while it stays the same (kube-proxy ends when its own is touched); a daemon whose file did

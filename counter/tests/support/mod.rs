@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use eoslab_core::report::VerifyReport;
-use eoslab_core::{Event, Key, Layout, StreamSpec};
+use eoslab_core::{Event, Key, Layout, StreamSpec, Tally};
 use eoslab_counter::count::{Checker, RecordView};
-use eoslab_counter::ledger::{Ledger, Mode, Writer};
+use eoslab_counter::ledger::{Batch, Ledger, Mode, Writer};
 use eoslab_counter::run::{BatchLimits, Engine, Flushed, Which};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,28 @@ pub const MESSAGE_SIZE: usize = 64;
 pub fn new_run() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The first batch of a partition: one event, which `offset` ends.
+pub fn first_batch(layout: &Layout, partition: u32, offset: i64) -> Batch<'static> {
+    Batch {
+        partition,
+        expected_offset: -1,
+        offset,
+        seq: offset,
+        ts_us: 1,
+        first_waiting_us: 1,
+        slots: layout.slots(partition),
+        tally: Tally {
+            count: 1,
+            sum: 1,
+            digest: 1,
+        },
+        log_duplicates: 0,
+        holes: 0,
+        malformed: 0,
+        deltas: &[(0, 1)],
+    }
 }
 
 /// A small stream.
