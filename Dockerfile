@@ -23,8 +23,8 @@ ARG REVISION=
 # The binaries leave the cache mount within the same step, for a mount is not part of a layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    EOSLAB_GIT_REVISION=$REVISION cargo build --release --locked --bin operator --bin loadgen --bin counter --bin chaos && \
-    install -D -m 0755 -t /out target/release/operator target/release/loadgen target/release/counter target/release/chaos
+    EOSLAB_GIT_REVISION=$REVISION cargo build --profile image --locked --bin operator --bin loadgen --bin counter --bin chaos && \
+    install -D -m 0755 -t /out target/image/operator target/image/loadgen target/image/counter target/image/chaos
 
 FROM debian:bookworm-slim
 COPY --from=build /out/ /usr/local/bin/
