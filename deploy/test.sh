@@ -41,7 +41,8 @@ browser_driver() {
 unit_and_integration() {
   local broker
   broker=$(kubectl -n kafka get pod lab-broker-0 -o jsonpath='{.status.podIP}') &&
-    EOSLAB_TEST_REQUIRE=1 EOSLAB_TEST_KAFKA=$broker:9094 cargo test --release --quiet --no-fail-fast
+    # More at a time than processors: those with real brokers wait for sessions to end.
+    RUST_TEST_THREADS=4 EOSLAB_TEST_REQUIRE=1 EOSLAB_TEST_KAFKA=$broker:9094 cargo test --release --quiet --no-fail-fast
 }
 
 chart() {

@@ -18,20 +18,27 @@ const BY_BROKERS: &str = "--protocol=consumer";
 const WITHIN_SESSION: Duration = Duration::from_secs(8);
 
 #[test]
-fn partitions_move_and_are_counted_exactly() {
+fn partitions_that_the_uniform_assignor_moves_are_counted_exactly() {
+    partitions_move("--assignor=cooperative-sticky");
+}
+
+#[test]
+fn partitions_that_the_range_assignor_moves_are_counted_exactly() {
+    partitions_move("--assignor=range");
+}
+
+fn partitions_move(assignor: &str) {
     let Some(kafka) = bootstrap() else { return };
-    for assignor in ["--assignor=cooperative-sticky", "--assignor=range"] {
-        let server = redis();
-        let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
-        let producing = run.produce(10_000, 0);
-        let first = run.counter(0, &[BY_BROKERS, assignor]);
-        first.wait_ready();
-        let second = restart_a_second(&first, || run.counter(1, &[BY_BROKERS, assignor]));
-        producing.join().expect("everything is produced");
-        run.wait_for_end();
-        drop((first, second));
-        run.assert_exact();
-    }
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
+    let producing = run.produce(10_000, 0);
+    let first = run.counter(0, &[BY_BROKERS, assignor]);
+    first.wait_ready();
+    let second = restart_a_second(&first, || run.counter(1, &[BY_BROKERS, assignor]));
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    drop((first, second));
+    run.assert_exact();
 }
 
 /// Starts a second member and restarts it, which moves no partition: it gives its id back, but as a static member it

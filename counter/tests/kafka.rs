@@ -76,36 +76,43 @@ fn assert_it_answers(counter: &Counter) {
 
 #[test]
 fn partitions_that_move_between_members_are_counted_exactly() {
+    partitions_move("--assignor=cooperative-sticky");
+}
+
+#[test]
+fn partitions_that_an_eager_assignor_moves_are_counted_exactly() {
+    partitions_move("--assignor=range");
+}
+
+fn partitions_move(assignor: &str) {
     let Some(kafka) = bootstrap() else { return };
-    for assignor in ["--assignor=cooperative-sticky", "--assignor=range"] {
-        let server = redis();
-        let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
-        let producing = run.produce(10_000, 0);
-        let mut first = run.counter(0, &[assignor]);
-        first.wait_ready();
-        let second = run.counter(1, &[assignor]);
-        second.wait_ready();
-        wait_until("both count", || {
-            first.report().applied > 0 && second.report().applied > 0
-        });
-        first.kill();
-        // Its session ends after 6 s, and its partitions move.
-        wait_until("the other has taken all over", || second.holds(4));
-        let first = run.counter(0, &[assignor]);
-        first.wait_ready();
-        producing.join().expect("everything is produced");
-        run.wait_for_end();
-        // Its report is up to 100 ms older than the first one's readiness.
-        wait_until("the moves are reported", || second.report().rebalances >= 3);
-        let pauses = run.ledger().pauses(&[0, 1, 2, 3], 100).expect("reads");
-        let longest = pauses.iter().map(|pause| pause.length_us).max();
-        assert!(
-            longest > Some(3_000_000),
-            "the dead member's partitions waited for its session: {pauses:?}"
-        );
-        drop((first, second));
-        run.assert_exact();
-    }
+    let server = redis();
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
+    let producing = run.produce(10_000, 0);
+    let mut first = run.counter(0, &[assignor]);
+    first.wait_ready();
+    let second = run.counter(1, &[assignor]);
+    second.wait_ready();
+    wait_until("both count", || {
+        first.report().applied > 0 && second.report().applied > 0
+    });
+    first.kill();
+    // Its partitions move when its session ends.
+    wait_until("the other has taken all over", || second.holds(4));
+    let first = run.counter(0, &[assignor]);
+    first.wait_ready();
+    producing.join().expect("everything is produced");
+    run.wait_for_end();
+    // Its report is up to 100 ms older than the first one's readiness.
+    wait_until("the moves are reported", || second.report().rebalances >= 3);
+    let pauses = run.ledger().pauses(&[0, 1, 2, 3], 100).expect("reads");
+    let longest = pauses.iter().map(|pause| pause.length_us).max();
+    assert!(
+        longest > Some(3_000_000),
+        "the dead member's partitions waited for its session: {pauses:?}"
+    );
+    drop((first, second));
+    run.assert_exact();
 }
 
 #[test]
@@ -284,7 +291,7 @@ fn members_come_and_go_while_redis_is_out(more: &[&str]) {
     second.wait_ready();
     server.kill().expect("kills");
     second.kill();
-    // The dead member's session ends after 6 s: its partitions are assigned while nobody can say where to start.
+    // When the dead member's session ends, its partitions are assigned while nobody can say where to start.
     wait_until("an assignment waits", || {
         first.log().contains("an assignment waits for redis")
     });
