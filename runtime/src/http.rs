@@ -14,6 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::Boxed;
+
 /// How long open requests may go on after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -45,16 +47,18 @@ pub fn router(state: Arc<dyn PodState>) -> Router {
 }
 
 /// Serves until `shutdown`, then lets open requests end for at most 2 seconds.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let out_of_time = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served,
-        () = out_of_time => Ok(()),
-    }
+pub fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> Boxed<'static, io::Result<()>> {
+    Box::pin(async move {
+        let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let out_of_time = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
+        };
+        tokio::select! {
+            served = server.into_future() => served,
+            () = out_of_time => Ok(()),
+        }
+    })
 }
 
 type Shared = State<Arc<dyn PodState>>;

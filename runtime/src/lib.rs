@@ -17,4 +17,10 @@ pub mod tail;
 pub mod telemetry;
 pub mod usage;
 
+use std::pin::Pin;
+
 pub use args::{KafkaArgs, LogArgs, PodArgs, StreamArgs};
+
+/// An `async` function whose code is made in this crate. What it calls of Kubernetes and HTTP would otherwise be made once
+/// more in each program that awaits it, and optimized there, though no event goes through it.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

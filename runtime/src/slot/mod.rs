@@ -16,6 +16,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::Boxed;
+
 pub use decide::{HolderPod, Reason, Refusal, may_take};
 
 /// Annotation: start of the schedule, microseconds since the Unix epoch.
@@ -186,20 +188,22 @@ impl SlotHandle {
 }
 
 /// Waits for a slot. Takes as long as none is free; ends early only by `stop`.
-pub async fn claim(source: &SlotSource, stop: &CancellationToken) -> Result<SlotHandle, SlotError> {
-    match source {
-        SlotSource::Fixed(index) => Ok(SlotHandle::fixed(*index)),
-        SlotSource::Lease {
-            prefix,
-            namespace,
-            holder,
-        } => {
-            let client = Client::try_default()
-                .await
-                .map_err(|error| SlotError::Client(Box::new(error)))?;
-            claim_lease(client, namespace, prefix, holder.clone(), stop).await
+pub fn claim<'a>(source: &'a SlotSource, stop: &'a CancellationToken) -> Boxed<'a, Result<SlotHandle, SlotError>> {
+    Box::pin(async move {
+        match source {
+            SlotSource::Fixed(index) => Ok(SlotHandle::fixed(*index)),
+            SlotSource::Lease {
+                prefix,
+                namespace,
+                holder,
+            } => {
+                let client = Client::try_default()
+                    .await
+                    .map_err(|error| SlotError::Client(Box::new(error)))?;
+                claim_lease(client, namespace, prefix, holder.clone(), stop).await
+            }
         }
-    }
+    })
 }
 
 /// Waits for one of the Leases `<prefix>-0`, `<prefix>-1`, ... with a given Kubernetes client.
