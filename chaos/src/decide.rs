@@ -325,7 +325,10 @@ impl Situation<'_> {
             ChaosPhase::Steadying => at_us(self.status.phase_since.as_ref()),
             _ => self.world.now_us,
         };
-        if self.has_been_steady_for(i64::from(steady.seconds) * 1_000_000, since_us) {
+        if self.has_been_steady_for(
+            i64::from(steady.seconds) * 1_000_000,
+            self.recovered_us().unwrap_or(since_us),
+        ) {
             return match self.pick(fault, self.status.injections.len()) {
                 Ok(injection) => Step::Intend(Box::new(Injection {
                     fault: index,
@@ -345,6 +348,12 @@ impl Situation<'_> {
             return Step::Finish(verdict::inconclusive("NotSteady", message), Vec::new());
         }
         wait(ChaosPhase::Steadying, "Steadying", message)
+    }
+
+    /// When the last fault was over, if everything has recovered from it: what held since then need not be seen again.
+    fn recovered_us(&self) -> Option<i64> {
+        let last = self.status.injections.last()?;
+        (last.state == InjectionState::Recovered).then(|| at_us(last.recovered_at.as_ref()))
     }
 
     fn pick(&self, fault: &Fault, number: usize) -> Result<Injection, Refusal> {

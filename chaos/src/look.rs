@@ -20,6 +20,7 @@ use kube::{Api, ResourceExt};
 use tokio::task::spawn_blocking;
 
 use crate::context::Context;
+use crate::decide::current;
 use crate::error::Error;
 use crate::faults::Processes;
 use crate::hands::exec;
@@ -231,7 +232,7 @@ impl Looking<'_> {
             .flat_map(|role| Target::among(role, &self.views(role)))
             .collect();
         let wanted = targets.len();
-        let is_between = known_status(self.memory, self.run).phase == ChaosPhase::Steadying;
+        let is_between = self.is_between();
         let urls = self.memory.urls.clone();
         let log_and_ledger = async {
             let log = outside.log(self.plan).await.ok();
@@ -256,6 +257,12 @@ impl Looking<'_> {
         }
         slow.pauses = pauses.unwrap_or_else(|| std::mem::take(&mut slow.pauses));
         scraped.into_iter().for_each(|scraped| self.report(scraped));
+    }
+
+    /// Whether no fault is at work and another may come.
+    fn is_between(&self) -> bool {
+        let status = known_status(self.memory, self.run);
+        current(&status).is_none() && status.phase != ChaosPhase::Judging
     }
 
     fn views(&self, role: Role) -> Vec<PodView> {
@@ -287,15 +294,18 @@ impl Looking<'_> {
 
     /// The active controller, if the next fault wants to know.
     async fn active_controller(&mut self, world: &World) -> Option<i32> {
-        let status = self.run.status.clone().unwrap_or_default();
-        let is_between = matches!(status.phase, ChaosPhase::Pending | ChaosPhase::Steadying);
         let wants = |fault: &Fault| {
             fault
                 .target
                 .as_ref()
                 .is_some_and(|target| target.active_controller == Some(true))
         };
-        if !is_between || !self.run.spec.faults.iter().any(wants) {
+        if !self.run.spec.faults.iter().any(wants) {
+            return None;
+        }
+        if !self.is_between() {
+            // A fault may make another controller the active one.
+            self.memory.controller = None;
             return None;
         }
         let is_fresh = |(asked_us, _): &(i64, Option<i32>)| world.now_us - asked_us < QUORUM_INTERVAL_US;

@@ -195,7 +195,7 @@ pub struct PodSelector {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SteadyState {
-    /// For how long it must have held, seconds. Default 5.
+    /// For how long it must have held, seconds; the time since the recovery from the fault before counts. Default 5.
     #[schemars(range(min = 1, max = 600))]
     pub seconds: u32,
     /// Most lag, milliseconds. Default 2000.
