@@ -14,7 +14,10 @@ TAR_REPRODUCIBLY=(tar --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name
 rootfs_dir() { echo "$CACHE/rootfs-$(key_of "$DEBIAN_SUITE" "${ROOTFS_OPTIONS[*]}")"; }
 java_dir() { echo "$CACHE/java-$(key_of "@$EMBEDDED_DIR/image/java-requirements.txt")"; }
 jars_dir() { echo "$CACHE/jars-$(key_of "@$EMBEDDED_DIR/image/pom.xml")"; }
-kafka_dir() { echo "$CACHE/kafka-$(key_of "$(java_dir)" "$(jars_dir)" "@$EMBEDDED_DIR/image/log4j2.xml")"; }
+kafka_dir() {
+  local image=$EMBEDDED_DIR/image
+  echo "$CACHE/kafka-$(key_of "$(java_dir)" "$(jars_dir)" "@$image/log4j2.xml" "@$image/archive-classes.sh")"
+}
 pause_layer_dir() { echo "$CACHE/pause-layer-$(key_of "$(module_dir pause)")"; }
 
 make_rootfs() { # directory
@@ -43,6 +46,8 @@ make_kafka_layer() { # directory
     cp -a "$(java_dir)/java" "$tree/opt/java" &&
     cp -a "$(jars_dir)/libs" "$tree/opt/kafka/libs" &&
     cp "$EMBEDDED_DIR/image/log4j2.xml" "$tree/opt/kafka/config/" &&
+    logged classes unshare --net --mount --propagation private \
+      "$EMBEDDED_DIR/image/archive-classes.sh" "$tree" "$EMBEDDED_DIR/manifests/kafka/server.properties" &&
     chmod -R u=rwX,go=rX "$tree" &&
     ln -s /opt/java/bin/java "$tree/usr/bin/java" &&
     "${TAR_REPRODUCIBLY[@]}" -C "$tree" -cf "$1/layer.tar" opt usr/bin/java &&
