@@ -20,7 +20,7 @@ use kube::{Api, ResourceExt};
 use tokio::task::spawn_blocking;
 
 use crate::context::Context;
-use crate::decide::current;
+use crate::decide::{all, current};
 use crate::error::Error;
 use crate::faults::Processes;
 use crate::hands::exec;
@@ -118,10 +118,11 @@ impl Looking<'_> {
         if is_due && !is_quiet {
             self.outside().await;
         }
-        // Brokers that are dead let one wait: what is seen is stamped after it.
+        // A program that starts in a broker, and brokers that are dead, let one wait: what is seen is stamped after them.
+        let active_controller = self.active_controller().await;
         let topic = self.topic().await;
         let slow = &self.memory.slow;
-        let mut world = World {
+        Ok(World {
             now_us: (self.context.now_us)(),
             outside_us: slow.outside_us,
             topic,
@@ -135,10 +136,8 @@ impl Looking<'_> {
             rebalances: slow.rebalances.clone(),
             control: self.control(),
             pods: self.pods(),
-            ..World::default()
-        };
-        world.active_controller = self.active_controller(&world).await;
-        Ok(world)
+            active_controller,
+        })
     }
 
     fn pods(&self) -> BTreeMap<Component, Vec<PodState>> {
@@ -259,10 +258,10 @@ impl Looking<'_> {
         scraped.into_iter().for_each(|scraped| self.report(scraped));
     }
 
-    /// Whether no fault is at work and another may come.
+    /// Whether no fault is at work and another is to come.
     fn is_between(&self) -> bool {
         let status = known_status(self.memory, self.run);
-        current(&status).is_none() && status.phase != ChaosPhase::Judging
+        current(&status).is_none() && status.injections.len() < all(&self.run.spec).len()
     }
 
     fn views(&self, role: Role) -> Vec<PodView> {
@@ -293,7 +292,7 @@ impl Looking<'_> {
     }
 
     /// The active controller, if the next fault wants to know.
-    async fn active_controller(&mut self, world: &World) -> Option<i32> {
+    async fn active_controller(&mut self) -> Option<i32> {
         let wants = |fault: &Fault| {
             fault
                 .target
@@ -308,11 +307,13 @@ impl Looking<'_> {
             self.memory.controller = None;
             return None;
         }
-        let is_fresh = |(asked_us, _): &(i64, Option<i32>)| world.now_us - asked_us < QUORUM_INTERVAL_US;
+        let now_us = (self.context.now_us)();
+        let is_fresh = |(asked_us, _): &(i64, Option<i32>)| now_us - asked_us < QUORUM_INTERVAL_US;
         if let Some((_, said)) = self.memory.controller.filter(is_fresh) {
             return said;
         }
-        let broker = world.pods(Component::Brokers).iter().find(|pod| pod.is_ready)?;
+        let brokers = self.pods().remove(&Component::Brokers)?;
+        let broker = brokers.iter().find(|pod| pod.is_ready)?;
         let command = QUORUM_COMMAND.map(str::to_owned).to_vec();
         let container = self.places.brokers.container.as_deref();
         let said = exec(
@@ -324,7 +325,7 @@ impl Looking<'_> {
         )
         .await;
         let id = said.ok().and_then(|said| active_controller(&said));
-        self.memory.controller = Some((world.now_us, id));
+        self.memory.controller = Some((now_us, id));
         id
     }
 

@@ -172,7 +172,7 @@ pub fn recovered(injection: &mut Injection, steady_us: i64) {
     let steady_ms = ((steady_us - injected_us).max(0) / 1000) as u64;
     let recovered_ms = steady_ms.max(injection.ready_ms.unwrap_or(0));
     injection.recovered_ms = Some(recovered_ms);
-    injection.recovered_at = Some(crate::decide::micro(steady_us.max(injected_us)));
+    injection.recovered_at = Some(crate::decide::micro(injected_us + recovered_ms as i64 * 1000));
     injection.drain_ms = injection.ready_ms.map(|ready_ms| recovered_ms.saturating_sub(ready_ms));
 }
 

@@ -186,7 +186,7 @@ impl Turn<'_> {
         let is_act = !matches!(step, Step::Wait(_));
         self.step(step, &processes).await?;
         self.write(&before, is_act).await?;
-        Ok(Action::requeue(self.next_look(is_act)))
+        Ok(Action::requeue(self.next_look()))
     }
 
     fn world(&self) -> &World {
@@ -306,6 +306,8 @@ impl Turn<'_> {
         }
         self.release_finalizer(&injection, processes).await;
         self.status.injections.pop();
+        // What was steady before says nothing of what comes after this.
+        self.memory.steady_since_us = None;
         let stand = Stand {
             phase: ChaosPhase::Steadying,
             reason: "Steadying",
@@ -375,10 +377,10 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn next_look(&self, is_act: bool) -> Duration {
+    fn next_look(&self) -> Duration {
         match current(&self.status) {
             Some(_) => CLOSE_LOOK,
-            None if is_act => CLOSE_LOOK,
+            // So that what the next fault is measured from was just read.
             None => LOOK,
         }
     }

@@ -8,7 +8,7 @@ ROOTFS_OPTIONS=(
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
   --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*'
 )
-# The same files must give the same layer, or every build would be a new image.
+# The same tree must give the same layer, or every packing of it would be a new image.
 TAR_REPRODUCIBLY=(tar --owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name)
 
 rootfs_dir() { echo "$CACHE/rootfs-$(key_of "$DEBIAN_SUITE" "${ROOTFS_OPTIONS[*]}")"; }

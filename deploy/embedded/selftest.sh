@@ -61,6 +61,8 @@ delete_topic() {
     --bootstrap-server lab-kafka-bootstrap:9092 --delete --topic "$TOPIC"
 }
 
+classes_are_archived() { in_broker 0 grep -q /opt/kafka/classes.jsa "/proc/$(in_broker 0 pgrep -x java)/maps"; }
+
 topic_with_records() { create_topic && produce_inside; }
 produce_inside() { seq 1 1000 | in_broker 1 kcat -P -b lab-kafka-bootstrap:9092 -t "$TOPIC" -X acks=all; }
 
@@ -242,6 +244,7 @@ main() {
   check 'another state directory is refused' refuses 'another lab is running' env EOSLAB_STATE="$WORK/other" "$LAB" up
   check 'a directory with other contents is refused' refuses 'holds something else' foreign_state
   check 'an ordinary user is refused' refuses 'needs root' setpriv --reuid 65534 --clear-groups "$LAB" up
+  check 'brokers use the archive of their classes' classes_are_archived
   check 'topic created, records produced in a pod' topic_with_records
   check 'records consumed in a pod' all_records lab-kafka-bootstrap:9092
   check 'records consumed from the host' consume_from_host

@@ -195,7 +195,8 @@ pub struct PodSelector {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SteadyState {
-    /// For how long it must have held, seconds; the time since the recovery from the fault before counts. Default 5.
+    /// For how long it must have held, seconds. The time since the recovery from the fault before counts, which takes 2 to
+    /// be sure of. Default 5.
     #[schemars(range(min = 1, max = 600))]
     pub seconds: u32,
     /// Most lag, milliseconds. Default 2000.
@@ -252,7 +253,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 512))]
     pub replicas: Option<u32>,
-    /// How many times, each with a steady state and a recovery of its own. Default 1.
+    /// How many times, each once everything has recovered from the one before and is steady. Default 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 50))]
     pub repeat: u32,

@@ -229,26 +229,28 @@ fn between_two_faults() {
     use InjectionState::{NotRecovered, Recovered};
     let mut kills = spec(&[FaultType::KillCounter, FaultType::KillCounter]);
     kills.stop_on_failure = false;
-    // Five seconds are wanted. The recovery was seen after they had begun.
+    // Five seconds are wanted, and this is second 1000.
     let table = [
-        (Recovered, 995, Some(900), "Intend KillCounter"),
-        (Recovered, 996, Some(900), "Steadying Steadying"),
-        (Recovered, 900, Some(996), "Steadying Steadying"),
-        (Recovered, 900, None, "Steadying Steadying"),
-        (NotRecovered, 900, Some(900), "Steadying Steadying"),
+        (ChaosPhase::Recovering, Recovered, 995, Some(900), "Intend KillCounter"),
+        (ChaosPhase::Steadying, Recovered, 995, Some(900), "Intend KillCounter"),
+        (ChaosPhase::Recovering, Recovered, 996, Some(900), "Steadying Steadying"),
+        (ChaosPhase::Recovering, Recovered, 900, Some(996), "Steadying Steadying"),
+        (ChaosPhase::Recovering, Recovered, 900, None, "Steadying Steadying"),
+        (
+            ChaosPhase::Recovering,
+            NotRecovered,
+            900,
+            Some(900),
+            "Steadying Steadying",
+        ),
     ];
-    for (state, recovered_s, steady_s, expected) in table {
+    for (phase, state, recovered_s, steady_s, expected) in table {
         let over = Injection {
             recovered_at: Some(micro(recovered_s * S)),
             ..injection(FaultType::KillCounter, state, 890)
         };
-        let step = decided(
-            &kills,
-            &status(ChaosPhase::Recovering, 890, &[over]),
-            &world(),
-            steady_s,
-        );
-        assert_eq!(word(&step), expected, "{state:?} {recovered_s} {steady_s:?}");
+        let step = decided(&kills, &status(phase, 998, &[over]), &world(), steady_s);
+        assert_eq!(word(&step), expected, "{phase} {state:?} {recovered_s} {steady_s:?}");
     }
 }
 

@@ -82,6 +82,13 @@ fn the_life_of_a_killed_broker() {
     injection.healed_at = Some(micro(INJECTED + 8 * S));
     recovered(&mut injection, INJECTED + 6_500_000);
     assert_eq!(injection.recovered_ms, Some(8_000), "not before it was taken back");
+    injection.ready_ms = Some(9_000);
+    recovered(&mut injection, INJECTED + 6_500_000);
+    assert_eq!(
+        injection.recovered_at,
+        Some(micro(INJECTED + 9 * S)),
+        "nor before all are ready"
+    );
 }
 
 #[test]
