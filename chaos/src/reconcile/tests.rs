@@ -89,6 +89,41 @@ async fn nobody_is_asked_before_pods_and_runs_are_listed() {
     assert_eq!(asked(&calls), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn after_a_fault_that_was_withdrawn_it_must_be_steady_anew() {
+    let (client, calls) = api(&[]);
+    let (context, run) = (context(client), run());
+    let mut memory = Memory {
+        steady_since_us: Some(1),
+        ..Memory::default()
+    };
+    let intended = Injection {
+        state: InjectionState::Intended,
+        ..Injection::default()
+    };
+    let mut turn = Turn {
+        context: &context,
+        run: &run,
+        memory: &mut memory,
+        status: ChaosRunStatus {
+            injections: vec![intended],
+            ..ChaosRunStatus::default()
+        },
+        look: Look {
+            world: World::default(),
+            places: None,
+        },
+    };
+    assert!(turn.withdraw(&Processes::usual()).await.is_ok());
+    assert_eq!(turn.status.injections, []);
+    assert_eq!(memory.steady_since_us, None);
+    assert_eq!(
+        asked(&calls),
+        Vec::<String>::new(),
+        "a kill leaves nothing to take back"
+    );
+}
+
 #[test]
 fn a_freeze_ends_by_itself_and_nothing_else_does() {
     let at = |pause_seconds| Injection {
