@@ -51,7 +51,7 @@ spec:
   kafka: {bootstrapServers: "lab-kafka-bootstrap.kafka.svc:9092"}
   topic: {name: soak, partitions: 12}
   stream: {accounts: 1000000}
-  producer: {replicas: 2, lingerMs: 50, rate: $rate, events: $((rate * minutes * 60))}
+  producer: {replicas: 2, lingerMs: 250, rate: $rate, events: $((rate * minutes * 60))}
   counter: {replicas: 2}
   ledger: {redis: {urlSecretRef: {name: lab-redis}}}
 T

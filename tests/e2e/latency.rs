@@ -25,7 +25,8 @@ fn a_broker_that_stalls_shows_in_the_response_latency_and_not_in_the_service_lat
     let namespace = TestNamespace::create("stall");
     // A third of the partitions stands still for a tenth of the time, and no more than one batch of each is on its way:
     // that must stay below the hundredth part of all events also where a round trip takes 100 ms.
-    let changes = json!({"producer": {"rate": 2000, "events": null, "durationSeconds": 24, "warmupSeconds": 2}});
+    let changes =
+        json!({"producer": {"rate": 2000, "events": null, "durationSeconds": 24, "warmupSeconds": 2, "lingerMs": 5}});
     let run = LoadTest::apply("stalled", &namespace, changes)?;
     run.wait_for_phase("Running", LIMIT)?;
     std::thread::sleep(Duration::from_secs(1));

@@ -8,7 +8,7 @@ use crate::{
     kubectl::{Failure, kubectl, kubectl_with_input},
 };
 
-/// A small LoadTest on the embedded cluster; `changes` is merged into its spec (objects deeply, all else replaced).
+/// A small LoadTest on the embedded cluster, in batches that cost the node little; `changes` is merged into its spec (objects deeply, all else replaced).
 pub fn spec(name: &str, namespace: &TestNamespace, changes: Value) -> Value {
     let mut manifest = json!({
         "apiVersion": "eoslab.dev/v1alpha1",
@@ -18,7 +18,7 @@ pub fn spec(name: &str, namespace: &TestNamespace, changes: Value) -> Value {
             "kafka": {"bootstrapServers": "lab-kafka-bootstrap.kafka.svc:9092"},
             "topic": {"name": format!("{}.{name}", namespace.name), "partitions": 6},
             "stream": {"accounts": 100_000},
-            "producer": {"replicas": 2, "rate": 10_000, "events": 200_000, "warmupSeconds": 2},
+            "producer": {"replicas": 2, "rate": 10_000, "events": 200_000, "warmupSeconds": 2, "lingerMs": 100},
             "counter": {"replicas": 2},
             "ledger": {"redis": {"urlSecretRef": {"name": "lab-redis", "key": "url"}}},
         }
