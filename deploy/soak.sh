@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every fault many times over against one LoadTest under load, on the embedded cluster: one ChaosRun for each type, one
 # after another, and a table of what they cost. Exit 0 if every run passed. The LoadTest must outlast the faults: by itself
-# it goes on for 3.5 minutes for each repetition of the ten.
+# it goes on for 4 minutes for each repetition of the ten.
 # Usage: soak.sh [--repeat N] [--rate EVENTS_PER_S] [--minutes N]   (10 and 2000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-: "${minutes:=$((repeat * 7 / 2 + 3))}"
+: "${minutes:=$((repeat * 4 + 3))}"
 
 # Nothing takes longer than the LoadTest with its verification.
 limit_s=$((minutes * 60 + 900))

@@ -8,7 +8,8 @@ use crate::{
     kubectl::{Failure, kubectl, kubectl_with_input},
 };
 
-/// A small LoadTest on the embedded cluster, in batches that cost the node little; `changes` is merged into its spec (objects deeply, all else replaced).
+/// A small LoadTest on the embedded cluster, in batches that cost the node little; `changes` is merged into its spec
+/// (objects deeply, all else replaced).
 pub fn spec(name: &str, namespace: &TestNamespace, changes: Value) -> Value {
     let mut manifest = json!({
         "apiVersion": "eoslab.dev/v1alpha1",
