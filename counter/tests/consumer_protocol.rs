@@ -30,8 +30,8 @@ fn partitions_that_the_range_assignor_moves_are_counted_exactly() {
 fn partitions_move(assignor: &str) {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 75_000);
+    let producing = run.produce(2_500, 0);
     let first = run.counter(0, &[BY_BROKERS, assignor]);
     first.wait_ready();
     let second = restart_a_second(&first, || run.counter(1, &[BY_BROKERS, assignor]));
@@ -66,9 +66,9 @@ fn restart_a_second(first: &Counter, start: impl Fn() -> Counter) -> Counter {
 fn a_killed_dynamic_member_is_replaced_and_all_is_counted_exactly() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 75_000);
     let flags = [BY_BROKERS, "--static-membership=false"];
-    let producing = run.produce(10_000, 0);
+    let producing = run.produce(2_500, 0);
     let (mut first, second) = (run.counter(0, &flags), run.counter(1, &flags));
     wait_until("each has two partitions", || first.holds(2) && second.holds(2));
     first.kill();
@@ -85,8 +85,8 @@ fn a_killed_dynamic_member_is_replaced_and_all_is_counted_exactly() {
 fn a_killed_static_member_waits_unready_for_its_own_id() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 3, 60_000);
-    let producing = run.produce(5_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 24_000);
+    let producing = run.produce(2_000, 0);
     let mut killed = run.counter(0, &[BY_BROKERS]);
     run.wait_for_share(0.2);
     // Its heir comes while it lives, and so is refused for as long as it takes to see that.

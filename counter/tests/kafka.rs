@@ -19,8 +19,8 @@ fn redis() -> RedisServer {
 fn killed_twice_between_malformed_records_it_counts_exactly() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 3, 300_000);
-    let producing = run.produce(15_000, 500);
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 100_000);
+    let producing = run.produce(5_000, 500);
     // Early, so that the third one finds events to count on a slow machine, too.
     for share in [0.1, 0.3] {
         let mut counter = run.counter(0, &[]);
@@ -87,8 +87,8 @@ fn partitions_that_an_eager_assignor_moves_are_counted_exactly() {
 fn partitions_move(assignor: &str) {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 300_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 75_000);
+    let producing = run.produce(2_500, 0);
     let mut first = run.counter(0, &[assignor]);
     first.wait_ready();
     let second = run.counter(1, &[assignor]);
@@ -119,8 +119,8 @@ fn partitions_move(assignor: &str) {
 fn a_static_member_that_restarts_in_time_causes_no_rebalance() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 200_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 50_000);
+    let producing = run.produce(2_500, 0);
     // So long that it does not end on a slow machine: then nothing but the restart could move partitions.
     let session = ["--session-timeout-ms=30000"];
     let (mut first, second) = (run.counter(0, &session), run.counter(1, &session));
@@ -140,8 +140,8 @@ fn a_static_member_that_restarts_in_time_causes_no_rebalance() {
 fn a_redis_that_lost_its_tail_is_counted_up_again_exactly() {
     let Some(kafka) = bootstrap() else { return };
     let mut server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 3, 200_000);
-    let producing = run.produce(12_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 50_000);
+    let producing = run.produce(3_000, 0);
     let mut counter = run.counter(0, &[]);
     run.wait_for_share(0.3);
     server.kill().expect("kills");
@@ -165,8 +165,8 @@ fn a_redis_that_lost_its_tail_is_counted_up_again_exactly() {
 fn at_least_once_counts_twice_when_it_is_killed() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 3, 100_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 3, 25_000);
+    let producing = run.produce(2_500, 0);
     let flags = ["--mode=at-least-once", "--commit-interval-ms=3000"];
     for share in [0.3, 0.6] {
         let mut counter = run.counter(0, &flags);
@@ -284,8 +284,8 @@ fn members_of_an_eager_assignor_that_come_and_go_while_redis_is_out_count_exactl
 fn members_come_and_go_while_redis_is_out(more: &[&str]) {
     let Some(kafka) = bootstrap() else { return };
     let mut server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 62_500);
+    let producing = run.produce(2_500, 0);
     let (first, mut second) = (run.counter(0, more), run.counter(1, more));
     run.wait_for_share(0.1);
     second.wait_ready();
@@ -312,8 +312,8 @@ fn members_come_and_go_while_redis_is_out(more: &[&str]) {
 fn a_member_stopped_beyond_its_session_wakes_up_as_a_harmless_zombie() {
     let Some(kafka) = bootstrap() else { return };
     let server = redis();
-    let run = KafkaRun::new(&kafka, &server.url(), 4, 250_000);
-    let producing = run.produce(10_000, 0);
+    let run = KafkaRun::new(&kafka, &server.url(), 4, 62_500);
+    let producing = run.produce(2_500, 0);
     let (zombie, other) = (run.counter(0, &[]), run.counter(1, &[]));
     wait_until("both count", || {
         [&zombie, &other]

@@ -20,7 +20,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::{MESSAGE_SIZE, new_run, spec};
 
 /// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The brokers to test against. Without them a test is skipped and says so, or fails where EOSLAB_TEST_REQUIRE=1.
 pub fn bootstrap() -> Option<String> {
@@ -83,7 +83,7 @@ impl KafkaRun {
         let mut config = self.client();
         config
             .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
+            .set("linger.ms", "50")
             .set("message.timeout.ms", "60000");
         let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a valid configuration");
         let (topic, counts) = (self.id.clone(), self.counts.clone());
@@ -112,7 +112,7 @@ impl KafkaRun {
                         send(&producer, &topic, stream.partition(), b"what", b"is this");
                     }
                     sent += 1;
-                    if sent % 1_000 == 0 {
+                    if sent % 100 == 0 {
                         let due = started + Duration::from_secs_f64(sent as f64 / rate as f64);
                         std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 /// Longest time that a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Settings from flags; the flags common to all tests are there already.
 pub fn settings(bootstrap: &str, topic: &str, flags: &[&str]) -> Settings {
