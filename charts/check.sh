@@ -248,7 +248,7 @@ kubectl create -n "$namespace" -f ../deploy/examples/smoke.yaml --dry-run=client
   python3 -c 'import json, sys; o = json.load(sys.stdin); o["spec"]["suspend"] = True; json.dump(o, sys.stdout)' |
   kubectl create -n "$namespace" -f - >/dev/null
 patch() { kubectl patch loadtest smoke -n "$namespace" --type=merge -p "$1" --dry-run=server 2>&1; }
-for change in '{"spec":{"suspend":false}}' '{"spec":{"abort":true}}' '{"spec":{"counter":{"replicas":4}}}'; do
+for change in '{"spec":{"suspend":false}}' '{"spec":{"stop":true}}' '{"spec":{"abort":true}}' '{"spec":{"counter":{"replicas":4}}}'; do
   patch "$change" >/dev/null || fail "$change is refused: $(patch "$change")"
 done
 for change in '{"spec":{"producer":{"rate":1}}}' '{"spec":{"slo":{"maxLagRecords":1}}}' \

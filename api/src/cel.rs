@@ -90,6 +90,16 @@ pub const SPEC: &[CelRule] = &[
          raise it or shorten the run",
     ),
     must_at(
+        ".stop",
+        "!oldSelf.stop || self.stop",
+        "spec.stop: cannot be taken back; create a new LoadTest",
+    ),
+    must_at(
+        ".stop",
+        "!self.stop || string(self.producer.rate) != 'search'",
+        "spec.stop: ends a run at one rate; remove it and set spec.abort, with which a search keeps what it found",
+    ),
+    must_at(
         ".abort",
         "!oldSelf.abort || self.abort",
         "spec.abort: cannot be taken back; create a new LoadTest",

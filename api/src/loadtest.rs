@@ -15,8 +15,8 @@ use crate::status::LoadTestStatus;
 /// One load test: producers send a deterministic stream of events into a topic, counters add them up exactly once in
 /// Redis, and a verifier compares every account afterwards.
 ///
-/// A LoadTest is one run. All of it but `suspend`, `abort` and `counter.replicas` is fixed at creation: for other
-/// values create a new LoadTest.
+/// A LoadTest is one run. All of it but `suspend`, `stop`, `abort` and `counter.replicas` is fixed at creation: for
+/// other values create a new LoadTest.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "eoslab.dev",
@@ -54,6 +54,11 @@ pub struct LoadTestSpec {
     /// Keeps the run from starting while `true`; one that sends already goes on. Default `false`.
     #[serde(default)]
     pub suspend: bool,
+
+    /// Ends the sending: what was sent until then is counted, verified and judged like a whole run. It can be set and not
+    /// taken back. Default `false`.
+    #[serde(default)]
+    pub stop: bool,
 
     /// Ends the run at once with the verdict `Aborted`; what was measured so far is kept. It can be set and not taken
     /// back. Default `false`.
@@ -112,7 +117,7 @@ impl LoadTestSpec {
     /// Topic and ledger go with it whatever the policies say, for a search leaves a lot behind.
     pub fn at_rate(&self, number: usize, per_second: u64, seconds: u32) -> Self {
         let mut spec = self.clone();
-        (spec.suspend, spec.abort, spec.search) = (false, false, None);
+        (spec.suspend, spec.stop, spec.abort, spec.search) = (false, false, false, None);
         spec.producer.rate = IntOrString::Int(i32::try_from(per_second).unwrap_or(i32::MAX));
         spec.producer.events = None;
         spec.producer.duration_seconds = Some(spec.producer.warmup_seconds + seconds);

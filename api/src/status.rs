@@ -53,7 +53,7 @@ terms! {
         Fail = "Fail",
         /// Nothing wrong was found, but what was seen proves nothing.
         Inconclusive = "Inconclusive",
-        /// Ended by `spec.abort`.
+        /// Ended by `spec.abort`, or by `spec.stop` before the first event.
         Aborted = "Aborted",
         /// The run could not be carried out.
         Error = "Error",

@@ -117,6 +117,10 @@ fn wrong_specs_are_refused_in_the_words_of_the_field() {
             "spec.limits.maxDurationSeconds: is shorter",
         ),
         (
+            json!({"stop": true, "producer": {"events": null, "rate": "search"}}),
+            "spec.stop: ends a run at one rate",
+        ),
+        (
             json!({"kafka": {"bootstrapServers": "lab"}}),
             "spec.kafka.bootstrapServers: must be host:port",
         ),
@@ -252,9 +256,10 @@ fn names_that_pods_and_services_could_not_bear_are_refused() {
 }
 
 #[test]
-fn suspend_abort_and_the_number_of_counters_may_change() {
+fn suspend_stop_abort_and_the_number_of_counters_may_change() {
     let changes = [
         json!({"suspend": true}),
+        json!({"stop": true}),
         json!({"abort": true}),
         json!({"counter": {"replicas": 5}}),
     ];
@@ -305,7 +310,7 @@ fn nothing_else_may_change() {
         ("spec.podTemplate", json!({"podTemplate": {"nodeSelector": {"a": "b"}}})),
     ];
     let fields: std::collections::BTreeSet<_> = changes.iter().map(|(field, _)| *field).collect();
-    assert_eq!(fields.len(), 10, "every field but suspend and abort: {fields:?}");
+    assert_eq!(fields.len(), 10, "every field but suspend, stop and abort: {fields:?}");
     let old = typed(minimal());
     for (field, changes) in changes {
         let new = spec_with(changes.clone());
@@ -318,14 +323,12 @@ fn nothing_else_may_change() {
 }
 
 #[test]
-fn an_abort_cannot_be_taken_back() {
-    let aborted = spec_with(json!({"abort": true}));
-    refuses(
-        &typed(minimal()),
-        Some(&aborted),
-        "spec.abort: cannot be taken back",
-        &json!("abort"),
-    );
+fn a_stop_or_an_abort_cannot_be_taken_back() {
+    for field in ["stop", "abort"] {
+        let ended = spec_with(json!({field: true}));
+        let says = format!("spec.{field}: cannot be taken back");
+        refuses(&typed(minimal()), Some(&ended), &says, &json!(field));
+    }
 }
 
 fn refuses(object: &LoadTest, old: Option<&LoadTest>, says: &str, what: &Value) {

@@ -56,7 +56,7 @@ fn keeps_to_the_schema(report: &Value) -> Result<(), String> {
 #[test]
 fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let load = json!({"producer": {"rate": 4_000, "events": 450_000}});
+    let load = json!({"producer": {"rate": 4_000, "events": 5_000_000}});
     let run = LoadTest::apply("pictured", &namespace, load)?;
     run.wait_for_phase("Running", LIMIT)?;
     let faults = json!({"loadTest": "pictured", "faults": [{"type": "KillBroker"}], "steadyState": {"seconds": 3}});
@@ -80,6 +80,8 @@ fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String
         "--wait=false",
     ];
     kubectl(&[&["-n", "eoslab-system"], &operator[..]].concat())?;
+    chaos.wait_for_faults(LIMIT)?;
+    run.stop()?;
     let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
     assert_eq!(chaos.wait_for_end(LIMIT)?["verdict"], "Pass");

@@ -64,6 +64,16 @@ impl<'a> ChaosRun<'a> {
         seen.flatten().inspect_err(|_| self.namespace.dump())
     }
 
+    /// Waits until its last fault is over.
+    ///
+    /// # Errors
+    /// When that takes longer than `limit`.
+    pub fn wait_for_faults(&self, limit: Duration) -> Result<Value, String> {
+        self.wait_for("the last fault", limit, |status| {
+            status["phase"] == "Judging" || status["phase"] == "Finished"
+        })
+    }
+
     /// Waits for its end and returns the final status.
     ///
     /// # Errors
@@ -75,48 +85,31 @@ impl<'a> ChaosRun<'a> {
 
 /// How a LoadTest and the ChaosRun against it ended.
 pub struct UnderFaults {
-    /// Name of both.
-    pub name: String,
     /// Status of the LoadTest.
     pub loadtest: Value,
     /// Status of the ChaosRun.
     pub chaosrun: Value,
-    /// Events of the LoadTest.
-    pub events: u64,
 }
 
-/// Applies a LoadTest with these changes and a ChaosRun with this spec against it, both called `name`, and waits for the
-/// end of the ChaosRun. On a slow machine the LoadTest may be over before the last fault: then once more, as
-/// `<name>-longer`, with twice the events.
+/// Applies a LoadTest with these changes and a ChaosRun with this spec against it, both called `name`, stops the LoadTest
+/// after the last fault, and waits for both verdicts. The LoadTest must be able to outlast the faults.
 ///
 /// # Errors
 /// When either is refused, or the ChaosRun does not come to an end within `limit`.
 pub fn under_faults(
     name: &str,
     namespace: &TestNamespace,
-    changes: &Value,
-    faults: &Value,
+    changes: Value,
+    mut faults: Value,
     limit: Duration,
 ) -> Result<UnderFaults, String> {
-    let attempt = |name: &str, events: u64| {
-        let (mut changes, mut faults) = (changes.clone(), faults.clone());
-        changes["producer"]["events"] = json!(events);
-        faults["loadTest"] = json!(name);
-        let run = LoadTest::apply(name, namespace, changes)?;
-        let chaosrun = ChaosRun::apply(name, namespace, faults)?.wait_for_end(limit)?;
-        let loadtest = run.status()?;
-        Ok(UnderFaults {
-            name: name.to_owned(),
-            loadtest,
-            chaosrun,
-            events,
-        })
-    };
-    let events = changes["producer"]["events"].as_u64().unwrap_or_default();
-    let first: UnderFaults = attempt(name, events)?;
-    if first.chaosrun["reason"] != "LoadTestOver" {
-        return Ok(first);
-    }
-    eprintln!("{name} was over before its faults, trying it with twice the events");
-    attempt(&format!("{name}-longer"), 2 * events)
+    faults["loadTest"] = json!(name);
+    let run = LoadTest::apply(name, namespace, changes)?;
+    let chaos = ChaosRun::apply(name, namespace, faults)?;
+    chaos.wait_for_faults(limit)?;
+    run.stop()?;
+    Ok(UnderFaults {
+        chaosrun: chaos.wait_for_end(limit)?,
+        loadtest: run.status()?,
+    })
 }

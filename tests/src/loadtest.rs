@@ -102,6 +102,25 @@ impl<'a> LoadTest<'a> {
         self.wait_for(&format!("phase {phase}"), limit, |s| s["phase"] == phase)
     }
 
+    /// Ends its sending: it is judged by what was sent until then.
+    ///
+    /// # Errors
+    /// [`Failure`] when the API server refuses it.
+    pub fn stop(&self) -> Result<(), Failure> {
+        let stop = r#"{"spec":{"stop":true}}"#;
+        let loadtest = format!("loadtest/{}", self.name);
+        kubectl(&[
+            "-n",
+            &self.namespace.name,
+            "patch",
+            &loadtest,
+            "--type=merge",
+            "-p",
+            stop,
+        ])?;
+        Ok(())
+    }
+
     /// Waits for the end by `kubectl wait --for=condition=Complete` and returns the final status.
     ///
     /// # Errors

@@ -24,6 +24,10 @@ fn step(look: &Look, schedule: Schedule) -> Decision {
         let message = "every event was sent; the counters count the rest";
         return drain(look, "Sent", message, true);
     }
+    if look.plan.valid.spec.stop {
+        let message = "spec.stop was set; the counters count what was sent";
+        return drain(look, "Stopped", message, false);
+    }
     if is_too_long(look, schedule) {
         let limit_s = look.plan.valid.spec.limits.max_duration_seconds.unwrap_or_default();
         let message = format!("spec.limits.maxDurationSeconds ({limit_s}) is over before every event was sent");

@@ -271,6 +271,10 @@ pub fn next(plan: &Plan, prior: &Prior, seen: &Seen, now_us: i64) -> Decision {
     if plan.valid.spec.abort {
         return Decision::finish(prior, Verdict::Aborted, "Aborted", "spec.abort was set");
     }
+    if plan.valid.spec.stop && prior.phase < Phase::Warmup {
+        let message = "spec.stop was set before the first event was sent";
+        return Decision::finish(prior, Verdict::Aborted, "Stopped", message);
+    }
     let look = Look {
         plan,
         prior,

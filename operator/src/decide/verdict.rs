@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub wanted: Option<u64>,
     /// Whether every producer came to its end.
     pub is_complete: bool,
+    /// Whether a user ended the sending.
+    pub is_stopped: bool,
     /// Events that were to be counted: the sum of what was verified.
     pub expected: u64,
     /// What the verification found.
@@ -70,6 +72,7 @@ impl<'a> Evidence<'a> {
             mode: plan.valid.spec.counter.mode,
             wanted: plan.events(),
             is_complete: (0..plan.producers()).all(|slot| seen.done.contains(&slot)),
+            is_stopped: plan.valid.spec.stop,
             expected: job.counts.iter().sum(),
             verify,
             in_log: seen.events_in_log().filter(|_| !ledger.is_empty()),
@@ -83,6 +86,13 @@ impl<'a> Evidence<'a> {
             slo: slo::judge(plan, seen, validity.as_ref(), prior.peak_lag),
             validity,
         }
+    }
+}
+
+impl Evidence<'_> {
+    /// Whether fewer events were sent than the run was to send.
+    fn is_cut(&self) -> bool {
+        !self.is_complete || self.wanted.is_some_and(|wanted| wanted != self.expected)
     }
 }
 
@@ -128,6 +138,12 @@ fn pass(evidence: &Evidence) -> Judgement {
         "{} events expected, in the log and counted; all {accounts} accounts are exact",
         evidence.expected
     );
+    if evidence.is_cut() {
+        let wanted = evidence
+            .wanted
+            .map_or_else(String::new, |wanted| format!(" before all {wanted} were sent"));
+        message.push_str(&format!("; spec.stop ended the run{wanted}"));
+    }
     if evidence.mode == Mode::AtLeastOnce {
         message.push_str("; at-least-once was lucky: after a crash it counts events twice");
     }
@@ -240,8 +256,10 @@ fn unproven(evidence: &Evidence) -> Option<Judgement> {
         let message = "every account is exact, but the log could not be read to compare it".to_owned();
         return inconclusive("LogUnread", message);
     }
-    let was_cut = !evidence.is_complete || evidence.wanted.is_some_and(|wanted| wanted != evidence.expected);
-    if was_cut {
+    if evidence.expected == 0 {
+        return inconclusive("NothingSent", "no event was sent".to_owned());
+    }
+    if evidence.is_cut() && !evidence.is_stopped {
         let wanted = evidence
             .wanted
             .map_or_else(String::new, |wanted| format!(" of {wanted}"));

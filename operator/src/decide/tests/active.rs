@@ -66,6 +66,21 @@ fn sending_ends_when_every_slot_is_done_or_the_time_is_over() {
 }
 
 #[test]
+fn a_stop_ends_the_sending_and_what_was_sent_is_judged() {
+    let stopped = of(|loadtest| loadtest.spec.stop = true);
+    for phase in [Phase::Warmup, Phase::Running] {
+        let decision = next(&stopped, &started(phase, 30), &seen(), NOW);
+        let after = (decision.phase, decision.reason.as_str(), decision.todo.seal_producers);
+        assert_eq!(after, (Phase::Draining, "Stopped", false), "{phase}");
+    }
+    for phase in [Phase::Pending, Phase::Provisioning] {
+        let decision = next(&stopped, &prior(phase), &seen(), NOW);
+        let after = (verdict(&decision), decision.reason.as_str());
+        assert_eq!(after, (Some(Verdict::Aborted), "Stopped"), "{phase}: nothing was sent");
+    }
+}
+
+#[test]
 fn a_stuck_slot_ends_a_run_that_sends_or_drains() {
     let timeout_is_over = |seen: &mut Seen| seen.counters = group(&[true, false], Some(("OOMKilled", true)));
     for phase in [Phase::Warmup, Phase::Running, Phase::Draining] {

@@ -259,4 +259,8 @@ fn a_run_cut_short_is_no_pass() {
         (verdict(&decision), decision.reason.as_str()),
         (Some(Verdict::Inconclusive), "CutShort")
     );
+    let stopped = of(|loadtest| loadtest.spec.stop = true);
+    let asked_for = next(&stopped, &started(Phase::Verifying, 60), &seen, NOW);
+    assert_eq!(verdict(&asked_for), Some(Verdict::Pass), "{}", asked_for.message);
+    assert!(asked_for.message.contains("spec.stop"), "{}", asked_for.message);
 }

@@ -27,6 +27,7 @@ fn evidence(verify: &VerifyReport) -> Evidence<'_> {
         mode: Mode::ExactlyOnce,
         wanted: Some(1000),
         is_complete: true,
+        is_stopped: false,
         expected: 1000,
         verify,
         in_log: Some(1000),
@@ -51,10 +52,33 @@ fn slo(state: SloState) -> SloResult {
     }
 }
 
+fn stop(evidence: &mut Evidence) {
+    evidence.wanted = Some(2000);
+    evidence.is_complete = false;
+    evidence.is_stopped = true;
+}
+
+#[test]
+fn a_run_without_an_event_proves_nothing() {
+    let verify = VerifyReport {
+        layout_digest: 7,
+        ..VerifyReport::default()
+    };
+    let mut empty = evidence(&verify);
+    stop(&mut empty);
+    (empty.expected, empty.in_log, empty.acked) = (0, Some(0), 0);
+    let judgement = judge(&empty);
+    assert_eq!(
+        (judgement.verdict, judgement.reason),
+        (Verdict::Inconclusive, "NothingSent"),
+        "{judgement:?}"
+    );
+}
+
 #[test]
 fn a_pass_needs_every_witness() {
     type Change = fn(&mut Evidence);
-    let table: [(&str, Change, Verdict, &str); 15] = [
+    let table: [(&str, Change, Verdict, &str); 17] = [
         ("all agree", |_| {}, Verdict::Pass, "Exact"),
         (
             "fewer acks are known than there were",
@@ -119,6 +143,16 @@ fn a_pass_needs_every_witness() {
             |e| e.wanted = Some(2000),
             Verdict::Inconclusive,
             "CutShort",
+        ),
+        ("cut by the user", stop, Verdict::Pass, "Exact"),
+        (
+            "cut by the user, and the log is short",
+            |e| {
+                stop(e);
+                e.in_log = Some(999);
+            },
+            Verdict::Fail,
+            "LogMismatch",
         ),
     ];
     let verify = exact();
