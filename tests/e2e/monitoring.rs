@@ -186,7 +186,8 @@ fn every_query_of_dashboards_and_alerts_finds_data() -> Result<(), String> {
     let prometheus = Prometheus::start()?;
     let namespace = TestNamespace::chaos();
     let load = json!({"producer": {"rate": 4_000, "events": 5_000_000}});
-    let faults = json!({"faults": [{"type": "KillCounter"}], "steadyState": {"seconds": 2}});
+    // One that lasts longer than a scrape interval.
+    let faults = json!({"faults": [{"type": "PauseCounter"}], "steadyState": {"seconds": 2}});
     let run = under_faults("watched", &namespace, load, faults, LIMIT)?;
     assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
 

@@ -56,7 +56,8 @@ fn keeps_to_the_schema(report: &Value) -> Result<(), String> {
 #[test]
 fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let load = json!({"producer": {"rate": 4_000, "events": 5_000_000}});
+    // A point of its series is a second up to a planned length of 300 s.
+    let load = json!({"producer": {"rate": 4_000, "events": 1_200_000}});
     let run = LoadTest::apply("pictured", &namespace, load)?;
     run.wait_for_phase("Running", LIMIT)?;
     let faults = json!({"loadTest": "pictured", "faults": [{"type": "KillBroker"}], "steadyState": {"seconds": 3}});
@@ -79,8 +80,13 @@ fn a_report_shows_a_broker_kill_also_if_the_operator_dies() -> Result<(), String
         "app.kubernetes.io/component=operator",
         "--wait=false",
     ];
+    let sent = |status: &Value| status["producers"]["sent"].as_u64().unwrap_or(0);
+    let sent_before = sent(&run.status()?);
     kubectl(&[&["-n", "eoslab-system"], &operator[..]].concat())?;
     chaos.wait_for_faults(LIMIT)?;
+    run.wait_for("what the next operator is to see", LIMIT, |s| {
+        sent(s) > sent_before + 60_000
+    })?;
     run.stop()?;
     let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
