@@ -48,7 +48,7 @@ spec:
   topic: {name: soak, partitions: 12}
   stream: {accounts: 1000000}
   producer: {replicas: 2, lingerMs: 250, rate: $rate, events: $((rate * limit_s))}
-  counter: {replicas: 2}
+  counter: {replicas: 2, sessionTimeoutMs: 6000}
   ledger: {redis: {urlSecretRef: {name: lab-redis}}}
 T
 }
