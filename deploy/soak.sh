@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-# Ten faults take 4 minutes on two busy cores; the LoadTest could go on for twice that, and is stopped after the last.
+# Ten faults take 2 minutes on two busy cores; the LoadTest could go on for four times that, and is stopped after the last.
 limit_s=$((repeat * 480 + 600))
 
 # Name of the ChaosRun, and its fault.
@@ -70,21 +70,28 @@ T
     [ "$now" = "$last" ] || printf '           %s\n' "$now" >&2
     last=$now
     sleep 1
-    ((SECONDS < limit_s)) || { printf 'no end after %d s\n' "$SECONDS" >&2; return 1; }
+    ((SECONDS < began + limit_s)) || { printf 'no end after %d s\n' "$SECONDS" >&2; return 1; }
   done
 }
 
+stop_loadtest() {
+  k patch loadtest soak --type=merge -p '{"spec":{"stop":true}}'
+}
+
 verdicts() {
-  k patch loadtest soak --type=merge -p '{"spec":{"stop":true}}' &&
+  stop_loadtest &&
     k wait loadtest/soak --for=condition=Complete --timeout=15m &&
     k wait chaosrun -l eoslab.dev/soak --for=condition=Complete --timeout=5m
 }
 
 use_cluster
+began=$SECONDS
 step 'LoadTest' apply_loadtest
+trap stop_loadtest EXIT
 for fault in "${faults[@]}"; do
   step "${fault%% *}" inject "${fault%% *}" "${fault#* }"
 done
+trap - EXIT
 step 'verdicts' verdicts
 print_steps
 k get loadtest soak -o go-template-file=deploy/loadtest-table.tmpl

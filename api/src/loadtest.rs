@@ -55,8 +55,8 @@ pub struct LoadTestSpec {
     #[serde(default)]
     pub suspend: bool,
 
-    /// Ends the sending: what was sent until then is counted, verified and judged like a whole run. It can be set and not
-    /// taken back. Default `false`.
+    /// Ends the sending: what is in the log then is counted, verified and judged like a whole run. Before the first event
+    /// the verdict is `Aborted`; once all is sent it changes nothing. It can be set and not taken back. Default `false`.
     #[serde(default)]
     pub stop: bool,
 

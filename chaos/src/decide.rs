@@ -271,12 +271,15 @@ impl Situation<'_> {
     /// Before an injection.
     fn before(&self, index: u32, fault: &Fault, all: &[(u32, &Fault)]) -> Step {
         let loadtest = self.world.loadtest.clone().unwrap_or_default();
-        if loadtest.is_complete || loadtest.phase() > Phase::Running {
+        if loadtest.is_complete || loadtest.is_stopped || loadtest.phase() > Phase::Running {
             let (done, all) = (self.status.injections.len(), all.len());
-            let message = format!(
-                "the LoadTest had sent everything when {done} of {all} faults were injected; give it more \
-                 spec.producer.events, or inject fewer faults"
-            );
+            let message = match loadtest.is_stopped {
+                true => format!("the LoadTest was told to stop when {done} of {all} faults were injected"),
+                false => format!(
+                    "the LoadTest had sent everything when {done} of {all} faults were injected; give it more \
+                     spec.producer.events, or inject fewer faults"
+                ),
+            };
             return Step::Finish(verdict::inconclusive("LoadTestOver", message), Vec::new());
         }
         if loadtest.phase() < Phase::Running {

@@ -366,6 +366,7 @@ fn state(loadtest: &LoadTest, plan: &Plan) -> LoadTestState {
         min_in_sync: min_in_sync.unwrap_or(1),
         session_timeout_ms: plan.valid.spec.counter.session_timeout_ms,
         is_complete: complete.is_some_and(|condition| condition.status == "True"),
+        is_stopped: plan.valid.spec.stop,
         status,
     }
 }

@@ -39,7 +39,8 @@ pub fn has_effect(fault: &Fault, injection: &Injection, world: &World) -> bool {
     let before = injection.victim.as_ref().map_or(0, |victim| victim.restarts);
     let pod = victim_pod(fault, injection, world);
     match fault.fault_type {
-        FaultType::RollingRestart => newer(fault, injection, world).next().is_some(),
+        // Those that were seen go when the LoadTest ends.
+        FaultType::RollingRestart => injection.detected_ms.is_some() || newer(fault, injection, world).next().is_some(),
         FaultType::ScaleCounters => {
             injection.healed_at.is_some() || world.loadtest.as_ref().map(|one| one.counters) == fault.replicas
         }

@@ -137,6 +137,8 @@ pub struct LoadTestState {
     pub status: LoadTestStatus,
     /// Whether its verdict is final.
     pub is_complete: bool,
+    /// Whether it was told to end.
+    pub is_stopped: bool,
 }
 
 impl LoadTestState {

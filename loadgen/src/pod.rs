@@ -11,7 +11,8 @@ use eoslab_runtime::exit::Exit;
 use eoslab_runtime::http;
 use eoslab_runtime::kafka::shown;
 use eoslab_runtime::slot::{
-    self, Annotations, MEASURE_FROM_ANNOTATION, START_AT_ANNOTATION, SlotError, SlotHandle, annotation_us,
+    self, Annotations, MEASURE_FROM_ANNOTATION, START_AT_ANNOTATION, STOP_ANNOTATION, SlotError, SlotHandle,
+    annotation_us,
 };
 use eoslab_runtime::tail::{TailError, Tails};
 use eoslab_runtime::usage::process_cpu_us;
@@ -228,19 +229,24 @@ impl Pod {
         let (workers, idle) = (assembled.workers, assembled.idle);
         self.state
             .set_progress(workers.iter().map(|worker| worker.progress.clone()).collect(), idle);
+        let lost = handle.lost();
+        if is_told_to_stop(&handle.annotations().borrow()) {
+            self.rest(&lost).await;
+            return Ok(Exit::Clean);
+        }
         self.state.set_state(ProducerState::Sending);
         info!(start = ?start, clients = workers.len(), cpu_ms = process_cpu_us() / 1000, "sending");
         let mut ended = Threads::start(workers).inspect_err(|_| {
             // Those that did start must not go on.
             self.controls.ask(Stop::Abort);
         })?;
-        let lost = handle.lost();
         let follow = self.follow(handle);
         tokio::pin!(follow);
         let finished = tokio::select! {
             finished = ended.all() => finished,
             () = self.shutdown.cancelled() => Finished::Asked,
             () = lost.cancelled() => Finished::Asked,
+            () = told_to_stop(handle) => Finished::Told,
             () = &mut follow => Finished::Asked,
         };
         match finished {
@@ -251,25 +257,37 @@ impl Pod {
                 let _ = timeout(ABORT_TIMEOUT, ended.all()).await;
                 return Ok(Exit::FatalClient);
             }
-            Finished::Done => {
-                self.state.set_state(ProducerState::Done);
-                self.log_progress("done");
-                self.state.set_rate(0.0);
-                tokio::select! {
-                    () = self.shutdown.cancelled() => {}
-                    () = lost.cancelled() => {}
+            Finished::Done => self.rest(&lost).await,
+            Finished::Told => {
+                // A thread that may still send is not done: the next process finds in the log what it sent.
+                if !self.stop_threads(&mut ended, &lost).await {
+                    return Ok(Exit::FatalClient);
                 }
+                self.rest(&lost).await;
             }
-            Finished::Asked => self.stop_threads(&mut ended, &lost).await,
+            Finished::Asked => {
+                self.stop_threads(&mut ended, &lost).await;
+            }
         }
         Ok(Exit::Clean)
     }
 
-    async fn stop_threads(&self, ended: &mut Threads, lost: &CancellationToken) {
+    /// Stays up with its final report until it is not wanted any more.
+    async fn rest(&self, lost: &CancellationToken) {
+        self.state.set_state(ProducerState::Done);
+        self.log_progress("done");
+        self.state.set_rate(0.0);
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = lost.cancelled() => {}
+        }
+    }
+
+    /// Whether every thread has ended.
+    async fn stop_threads(&self, ended: &mut Threads, lost: &CancellationToken) -> bool {
         if lost.is_cancelled() {
             self.controls.ask(Stop::Abort);
-            let _ = timeout(ABORT_TIMEOUT, ended.all()).await;
-            return;
+            return timeout(ABORT_TIMEOUT, ended.all()).await.is_ok();
         }
         self.controls.ask(Stop::Flush);
         let patience = Duration::from_micros(self.settings.flush_timeout_us) + CLOSE_TIMEOUT;
@@ -284,6 +302,7 @@ impl Pod {
             warn!("a sending thread did not end in time");
         }
         self.log_progress("stopped");
+        closed
     }
 
     /// Follows the Lease's annotations and logs progress; never ends by itself.
@@ -333,10 +352,24 @@ impl Pod {
     }
 }
 
+fn is_told_to_stop(annotations: &Annotations) -> bool {
+    annotations.contains_key(STOP_ANNOTATION)
+}
+
+/// Until the slot's Lease tells to send nothing new; never without one.
+async fn told_to_stop(handle: &SlotHandle) {
+    if handle.annotations().wait_for(is_told_to_stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// How all sending threads together ended.
 enum Finished {
     Done,
+    /// The process is to end.
     Asked,
+    /// The run is to end.
+    Told,
     Fatal(String),
 }
 

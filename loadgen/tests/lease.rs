@@ -5,11 +5,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Pod, TestResult, settings};
+use common::{Pod, TestResult, read_log, settings};
 use eoslab_core::report::ProducerState;
 use eoslab_runtime::clock::system_now_us;
 use eoslab_runtime::exit::Exit;
-use eoslab_runtime::slot::START_AT_ANNOTATION;
+use eoslab_runtime::slot::{START_AT_ANNOTATION, STOP_ANNOTATION};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
@@ -146,6 +146,57 @@ async fn a_member_waits_for_its_start_sends_and_ends_when_its_slot_is_taken() ->
             "released"
         );
     }
+    cluster
+        .namespaces
+        .delete(&cluster.name, &DeleteParams::default())
+        .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_told_to_stop_reports_its_end_and_its_successor_sends_nothing() -> TestResult {
+    let Some(cluster) = Cluster::create(1).await? else {
+        return Ok(());
+    };
+    let brokers = MockCluster::new(1)?;
+    brokers.create_topic("events", 2, 1)?;
+    let bootstrap = brokers.bootstrap_servers();
+    let flags = [
+        "--partitions",
+        "2",
+        "--events",
+        "1000000",
+        "--rate",
+        "1000",
+        "--slot-lease-prefix",
+        "lt-producer",
+        "--namespace",
+        &cluster.name,
+        "--pod-name",
+        "a",
+        "--pod-uid",
+        "uid",
+    ];
+    let annotate = |key: &str, value: String| serde_json::json!({"metadata": {"annotations": {key: value}}});
+    let now = annotate(START_AT_ANNOTATION, system_now_us().to_string());
+    cluster.patch("lt-producer-0", now).await?;
+    let member = || Pod::start(settings(&bootstrap, "events", &flags));
+    let first = member().await?;
+    first.wait("some events", |report| report.sent > 1000).await?;
+    cluster
+        .patch("lt-producer-0", annotate(STOP_ANNOTATION, true.to_string()))
+        .await?;
+    let done = first.done().await?;
+    let acked: u64 = done.partitions.iter().map(|produced| produced.acked.count).sum();
+    assert!(done.sent < 1_000_000, "{}", done.sent);
+    assert_eq!(acked, done.sent, "its last acknowledgements are in its report");
+    assert_eq!(first.stop().await?, Exit::Clean);
+    let second = member().await?;
+    assert_eq!(second.done().await?.sent, 0);
+    let spec = settings(&bootstrap, "events", &flags).stream;
+    let log = read_log(&bootstrap, "events", &spec, 256)?;
+    assert_eq!(log.len(), done.sent);
+    assert_eq!(second.stop().await?, Exit::Clean);
     cluster
         .namespaces
         .delete(&cluster.name, &DeleteParams::default())

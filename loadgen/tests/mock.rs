@@ -177,11 +177,13 @@ async fn a_closed_loop_ends_by_time_and_keeps_partitions_in_proportion() -> Test
     assert!(report.sent > 500, "{}", report.sent);
     for produced in &report.partitions {
         assert_eq!(produced.end_seq, None);
-        let share = produced.next_seq as f64 / report.sent as f64;
+        // Up to a batch of each may be ahead of the others, which is much where a starved machine sent little.
+        let due = layout.share(produced.partition) * report.sent as f64;
+        let off = (produced.next_seq as f64 - due).abs();
         assert!(
-            (share - layout.share(produced.partition)).abs() < 0.05,
-            "{} of {}",
-            share,
+            off < 0.05 * report.sent as f64 + 1024.0,
+            "{} instead of {due} of {}",
+            produced.next_seq,
             produced.partition
         );
     }

@@ -24,7 +24,7 @@ use crate::memory::RunMemory;
 use crate::names::{FINALIZER, MANAGER, Role};
 use crate::outside::Created;
 use crate::seen::Seen;
-use crate::seen::slots::Group;
+use crate::seen::slots::{Group, SlotView};
 use crate::seen::verify::VerifyState;
 
 /// What is applied, and to what.
@@ -137,17 +137,19 @@ impl Applying<'_> {
             .await
     }
 
-    /// As many Leases as slots, with the schedule. Surplus ones go from the highest number down, for a member looks for
+    /// As many Leases as slots, with the schedule and the wish to stop. Surplus ones go from the highest number down, for a member looks for
     /// a slot until the first number that does not exist, and only where nobody holds them.
     async fn leases(&self, role: Role, group: &Group, wanted: u32) -> Result<(), Error> {
         let schedule = self.decision.todo.schedule;
         let told = schedule.map(|Schedule { start_us, measure_us }| (start_us, measure_us));
+        let is_stopped = role == Role::Producer && self.decision.todo.stop_producers;
         for index in 0..wanted {
             let slot = group.slots.iter().find(|slot| slot.index == index);
-            if slot.is_some_and(|slot| told.is_none() || slot.schedule == told) {
+            let knows = |slot: &SlotView| (told.is_none() || slot.schedule == told) && slot.is_stopped >= is_stopped;
+            if slot.is_some_and(knows) {
                 continue;
             }
-            let lease = build::leases::lease(&self.source, role, index, schedule);
+            let lease = build::leases::lease(&self.source, role, index, schedule, is_stopped);
             self.apply::<Lease>(&lease, "make a Lease").await?;
         }
         let surplus = group

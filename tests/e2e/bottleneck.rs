@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 fn changes(rate: u32, more: &Value) -> Value {
     let mut changes = json!({
         "producer": {"rate": rate, "events": null, "durationSeconds": 18, "warmupSeconds": 5, "lingerMs": 50},
-        "limits": {"drainTimeoutSeconds": 3},
+        "limits": {"drainTimeoutSeconds": 10},
     });
     for (part, fields) in more.as_object().into_iter().flatten() {
         for (field, value) in fields.as_object().into_iter().flatten() {

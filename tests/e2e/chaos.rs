@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use eoslab_tests::{ChaosRun, LoadTest, TestNamespace, eventually, kubectl, kubectl_with_input, under_faults};
+use eoslab_tests::{
+    ChaosRun, LoadTest, TestNamespace, eventually, is_counted, kubectl, kubectl_with_input, under_faults,
+};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(900);
@@ -23,12 +25,6 @@ fn load_on(counters: &Value) -> Value {
         load["counter"][field] = value.clone();
     }
     load
-}
-
-/// All that was sent is in the log and counted.
-fn is_counted(loadtest: &Value) -> bool {
-    let correctness = &loadtest["correctness"];
-    correctness["counted"].as_u64() > Some(0) && correctness["counted"] == correctness["inLog"]
 }
 
 fn injections(status: &Value) -> Vec<Value> {

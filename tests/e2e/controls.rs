@@ -2,24 +2,30 @@
 
 use std::time::Duration;
 
-use eoslab_tests::{LoadTest, TestNamespace};
+use eoslab_tests::{LoadTest, TestNamespace, is_counted};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-fn crash_all_counters_midway(run: &LoadTest) -> Result<(), String> {
-    run.wait_for("a fifth is counted", LIMIT, |s| {
-        s["counters"]["counted"].as_u64() > Some(40_000)
-    })?;
+fn crash_all_counters(run: &LoadTest) -> Result<(), String> {
+    wait_until_counted(run, 40_000)?;
     run.signal_all(&run.ready_pods("counter")?, "counter", "KILL", &[])
+}
+
+fn wait_until_counted(run: &LoadTest, events: u64) -> Result<(), String> {
+    run.wait_for(&format!("{events} are counted"), LIMIT, |s| {
+        s["counters"]["counted"].as_u64() > Some(events)
+    })?;
+    Ok(())
 }
 
 fn run_with_crashed_counters(test: &str, mode: &str) -> Result<Value, String> {
     let namespace = TestNamespace::create(test);
-    // Long enough that the crash comes before the end on a busy machine as well.
-    let changes = json!({"producer": {"rate": 5_000}, "counter": {"mode": mode}});
+    let changes = json!({"producer": {"rate": 5_000, "events": 5_000_000}, "counter": {"mode": mode}});
     let run = LoadTest::apply("crashed", &namespace, changes)?;
-    crash_all_counters_midway(&run)?;
+    crash_all_counters(&run)?;
+    wait_until_counted(&run, 100_000)?;
+    run.stop()?;
     run.wait_for_end(LIMIT)
 }
 
@@ -38,6 +44,6 @@ fn at_least_once_doubles_when_counters_crash_and_the_verdict_says_so() -> Result
 fn exactly_once_stays_exact_under_the_same_crash() -> Result<(), String> {
     let status = run_with_crashed_counters("eos", "exactly-once")?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
-    assert_eq!(status["correctness"]["counted"], 200_000, "{status:#}");
+    assert!(is_counted(&status), "{status:#}");
     Ok(())
 }

@@ -189,3 +189,10 @@ impl<'a> LoadTest<'a> {
         })
     }
 }
+
+/// Whether all that was acknowledged is in the log and counted, by the status of a run that is over.
+pub fn is_counted(status: &Value) -> bool {
+    let correctness = &status["correctness"];
+    let all = [&correctness["expected"], &correctness["inLog"], &correctness["counted"]].map(Value::as_u64);
+    all[0] > Some(0) && all.iter().all(|one| *one == all[0]) && status["producers"]["acked"].as_u64() <= all[0]
+}

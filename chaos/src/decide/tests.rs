@@ -192,6 +192,8 @@ fn before_a_fault() {
     unsteady.topic = None;
     let mut rival = world();
     rival.rival = Some("lab/other".to_owned());
+    let mut stopped = world();
+    stopped.loadtest.iter_mut().for_each(|one| one.is_stopped = true);
     let table: Vec<(ChaosRunStatus, World, Option<i64>, &str)> = vec![
         (status(Pending, 990, &[]), none.clone(), None, "Pending NoLoadTest"),
         (status(Pending, 960, &[]), none, None, "Inconclusive NoLoadTest"),
@@ -207,6 +209,8 @@ fn before_a_fault() {
             Some(1),
             "Inconclusive LoadTestOver",
         ),
+        // It still sends, for a moment.
+        (status(Pending, 1, &[]), stopped, Some(1), "Inconclusive LoadTestOver"),
         (status(Pending, 1, &[]), rival, Some(1), "Pending WaitingForChaosRun"),
         (status(Pending, 1, &[]), world(), Some(1), "Steadying Steadying"),
         (status(Steadying, 994, &[]), world(), Some(996), "Steadying Steadying"),
@@ -258,7 +262,7 @@ fn between_two_faults() {
 
 #[test]
 fn a_fault_at_work() {
-    use FaultType::{KillBroker, KillCounter, PauseCounter, ScaleCounters};
+    use FaultType::{KillBroker, KillCounter, PauseCounter, RollingRestart, ScaleCounters};
     use InjectionState::{Injected, Intended};
     let hit = || restarted(world(), Component::Counters, "counter-1");
     let mut out_of_sync = restarted(world(), Component::Brokers, "lab-broker-1");
@@ -273,6 +277,10 @@ fn a_fault_at_work() {
     for pod in down.pods.get_mut(&Component::Counters).into_iter().flatten() {
         pod.is_down = pod.name == "counter-1";
     }
+    let mut without_counters = in_phase(world(), Phase::Finished);
+    without_counters.pods.remove(&Component::Counters);
+    let mut rolled = injection(RollingRestart, Injected, 769);
+    rolled.detected_ms = Some(1000);
     let healed = |mut one: Injection, at_s: i64| {
         one.healed_at = Some(micro(at_s * S));
         one
@@ -302,6 +310,8 @@ fn a_fault_at_work() {
             Some(1),
             "Close NoEffect",
         ),
+        // All were seen to be replaced, and then the LoadTest ended and they went.
+        (rolled, without_counters, Some(990), "Close Recovered"),
         // Recovered only when everything was steady for long enough after the fault.
         (
             injection(KillCounter, Injected, 999),

@@ -235,7 +235,7 @@ fn leases_carry_the_schedule_and_leave_the_holder_alone() {
     };
     let lease = json_of(&with(
         |_| {},
-        |source| leases::lease(source, Role::Counter, 3, Some(schedule)),
+        |source| leases::lease(source, Role::Counter, 3, Some(schedule), false),
     ));
     assert_eq!(lease["metadata"]["name"], "test-counter-3");
     assert_eq!(

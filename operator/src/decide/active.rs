@@ -2,7 +2,7 @@
 
 use eoslab_api::{Phase, Verdict};
 
-use super::{Decision, Look, MembersTodo, NO_PROGRESS_LIMIT_US, START_DELAY_US, Schedule, Todo};
+use super::{Decision, Look, MembersTodo, NO_PROGRESS_LIMIT_US, START_DELAY_US, STOPPED, Schedule, Todo};
 
 /// A start that the members cannot get to know in time is put off, us.
 const START_DELAY_MIN_US: i64 = 500_000;
@@ -20,13 +20,13 @@ fn step(look: &Look, schedule: Schedule) -> Decision {
     if let Some(stuck) = look.stuck(true) {
         return stuck;
     }
+    let is_stopping = look.plan.valid.spec.stop;
     if look.all_producers_done() {
-        let message = "every event was sent; the counters count the rest";
-        return drain(look, "Sent", message, true);
-    }
-    if look.plan.valid.spec.stop {
-        let message = "spec.stop was set; the counters count what was sent";
-        return drain(look, "Stopped", message, false);
+        let (reason, message) = match is_stopping {
+            true => (STOPPED, "spec.stop was set; the counters count what was sent"),
+            false => ("Sent", "every event was sent; the counters count the rest"),
+        };
+        return drain(look, reason, message, true);
     }
     if is_too_long(look, schedule) {
         let limit_s = look.plan.valid.spec.limits.max_duration_seconds.unwrap_or_default();
@@ -44,6 +44,7 @@ fn step(look: &Look, schedule: Schedule) -> Decision {
     };
     let (reason, message) = match &look.seen.blind {
         Some(cause) => (cause.reason, cause.message.as_str()),
+        None if is_stopping => ("Stopping", "spec.stop was set; the producers come to their end"),
         None => (reason, message),
     };
     // A phase never goes back, not even where a clock does.
@@ -54,6 +55,7 @@ fn step(look: &Look, schedule: Schedule) -> Decision {
             counters: look.plan.counters(),
         },
         schedule: Some(schedule),
+        stop_producers: is_stopping,
         leaves_traces: true,
         ..Todo::default()
     })

@@ -32,6 +32,9 @@ pub const START_DELAY_US: i64 = 3_000_000;
 /// A run in which no event is written for so long ends, us. Long enough for a cluster that is restarted by hand.
 pub const NO_PROGRESS_LIMIT_US: i64 = 600_000_000;
 
+/// Why the sending ended, where a user ended it.
+pub const STOPPED: &str = "Stopped";
+
 /// What the status says of the run so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prior {
@@ -43,6 +46,8 @@ pub struct Prior {
     pub measure_us: Option<i64>,
     /// When the sending ended, us since the Unix epoch.
     pub draining_since_us: Option<i64>,
+    /// Whether it was `spec.stop` that ended it.
+    pub is_stopped: bool,
     /// Whether the run made its topic, or is about to.
     pub is_topic_ours: bool,
     /// Most events that ever waited.
@@ -56,16 +61,14 @@ pub struct Prior {
 impl Prior {
     /// Reads a status.
     pub fn new(status: &LoadTestStatus) -> Self {
-        let ended = |kind: &str| {
-            let of_kind = |condition: &&Condition| condition.type_ == kind && condition.status == "False";
-            let condition = status.conditions.iter().find(of_kind)?;
-            Some(condition.last_transition_time.0.as_microsecond())
-        };
+        let not_running = |condition: &&Condition| condition.type_ == "Running" && condition.status == "False";
+        let ended = status.conditions.iter().find(not_running);
         Self {
             phase: status.phase,
             provisioning_since_us: status.start_time.as_ref().map(|time| time.0.as_microsecond()),
             measure_us: status.measure_start_time.as_ref().map(|time| time.0.as_microsecond()),
-            draining_since_us: ended("Running"),
+            draining_since_us: ended.map(|ended| ended.last_transition_time.0.as_microsecond()),
+            is_stopped: ended.is_some_and(|ended| ended.reason == STOPPED),
             is_topic_ours: status.topic.as_ref().is_some_and(|topic| topic.created_by_run),
             peak_lag: status.lag.as_ref().map_or(0, |lag| lag.peak_records),
             sent_rate: status
@@ -151,6 +154,8 @@ pub struct Todo {
     pub members: MembersTodo,
     /// Times on the Leases.
     pub schedule: Option<Schedule>,
+    /// The producers are to send nothing new.
+    pub stop_producers: bool,
     /// The producers' reports are final.
     pub seal_producers: bool,
     /// The counters' reports are final.
@@ -271,9 +276,10 @@ pub fn next(plan: &Plan, prior: &Prior, seen: &Seen, now_us: i64) -> Decision {
     if plan.valid.spec.abort {
         return Decision::finish(prior, Verdict::Aborted, "Aborted", "spec.abort was set");
     }
-    if plan.valid.spec.stop && prior.phase < Phase::Warmup {
+    let has_begun = prior.schedule(plan).is_some_and(|schedule| now_us >= schedule.start_us);
+    if plan.valid.spec.stop && prior.phase < Phase::Draining && !has_begun {
         let message = "spec.stop was set before the first event was sent";
-        return Decision::finish(prior, Verdict::Aborted, "Stopped", message);
+        return Decision::finish(prior, Verdict::Aborted, STOPPED, message);
     }
     let look = Look {
         plan,

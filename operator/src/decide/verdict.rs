@@ -72,7 +72,7 @@ impl<'a> Evidence<'a> {
             mode: plan.valid.spec.counter.mode,
             wanted: plan.events(),
             is_complete: (0..plan.producers()).all(|slot| seen.done.contains(&slot)),
-            is_stopped: plan.valid.spec.stop,
+            is_stopped: prior.is_stopped,
             expected: job.counts.iter().sum(),
             verify,
             in_log: seen.events_in_log().filter(|_| !ledger.is_empty()),

@@ -179,7 +179,13 @@ impl Session {
     pub(super) fn log(&self) -> Result<Vec<LogRange>, Cause> {
         self.drop_events();
         let all: Vec<u32> = (0..self.partitions).collect();
-        self.log_of(&all)
+        self.log_of(&all).inspect_err(|_| self.learn_leaders())
+    }
+
+    /// The client asks those whom it believes to lead: without this it learns of others every 30 s.
+    fn learn_leaders(&self) {
+        // Where no broker answers, the next look tries again.
+        let _ = self.consumer.fetch_metadata(Some(&self.topic), OFFSETS_TIMEOUT);
     }
 
     fn log_of(&self, partitions: &[u32]) -> Result<Vec<LogRange>, Cause> {

@@ -10,7 +10,7 @@ mod relief;
 #[cfg(test)]
 mod tests;
 
-use eoslab_api::{CeilingStatus, LoadTest, LoadTestStatus, Phase, Probe, ProbePurpose, SearchSpec, Verdict};
+use eoslab_api::{CeilingStatus, LoadTest, Phase, Probe, ProbePurpose, SearchSpec, Verdict};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 
@@ -165,7 +165,15 @@ impl Search<'_> {
             let message = format!("{}: {}", describe(probe), status.phase);
             return (Act::Nothing, self.goes_on("Probing", message, ceiling));
         }
-        (Act::Nothing, self.judged(probe, &status, ceiling))
+        let judged = match judge(probe, &status) {
+            // Of a length of its own, it says nothing of its rate.
+            Judged::Result(mut judged) if child.spec.stop => {
+                (judged.held, judged.reason) = (Some(false), "ended by spec.stop".to_owned());
+                Judged::Broken(judged)
+            }
+            judged => judged,
+        };
+        (Act::Nothing, self.judged(judged, ceiling))
     }
 
     fn child(&self, probe: &Probe, ceiling: &CeilingStatus) -> LoadTest {
@@ -177,8 +185,8 @@ impl Search<'_> {
         child::loadtest(self.loadtest, spec, ceiling.probes.len(), probe)
     }
 
-    fn judged(&self, probe: &Probe, status: &LoadTestStatus, mut ceiling: CeilingStatus) -> Decision {
-        let (probe, end) = match judge(probe, status) {
+    fn judged(&self, judged: Judged, mut ceiling: CeilingStatus) -> Decision {
+        let (probe, end) = match judged {
             Judged::Result(probe) => (probe, None),
             Judged::NotExact(probe) => (probe, Some((Verdict::Fail, "NotExact"))),
             // The ceiling is known without it.

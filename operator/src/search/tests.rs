@@ -264,6 +264,17 @@ fn an_abort_and_the_timeout_delete_the_child_first() {
 }
 
 #[test]
+fn a_child_that_somebody_stops_says_nothing_of_its_rate() {
+    let mut world = World::new(parent());
+    world.step();
+    world.step();
+    world.children[0].spec.stop = true;
+    world.end_children(|_| (Verdict::Pass, "Exact", Validity::Valid));
+    let end = world.run(below(33_000));
+    assert_eq!(outcome(&end), (Verdict::Error, "ProbeFailed"), "{}", end.message);
+}
+
+#[test]
 fn a_suspended_search_begins_nothing_and_a_deleted_child_is_made_again() {
     let mut world = World::new(parent());
     world.parent.spec.suspend = true;

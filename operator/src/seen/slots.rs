@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use eoslab_runtime::slot::{Holder, MEASURE_FROM_ANNOTATION, START_AT_ANNOTATION, annotation_us};
+use eoslab_runtime::slot::{Holder, MEASURE_FROM_ANNOTATION, START_AT_ANNOTATION, STOP_ANNOTATION, annotation_us};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
@@ -31,6 +31,8 @@ pub struct SlotView {
     pub created_us: i64,
     /// Schedule that it carries: start, and begin of the measurement.
     pub schedule: Option<(i64, i64)>,
+    /// Whether it carries the wish to stop.
+    pub is_stopped: bool,
     /// For a delete that must not hit a Lease that was just taken.
     pub resource_version: String,
 }
@@ -51,6 +53,7 @@ impl SlotView {
                 .creation_timestamp()
                 .map_or(0, |created| created.0.as_microsecond()),
             schedule: annotation(START_AT_ANNOTATION).zip(annotation(MEASURE_FROM_ANNOTATION)),
+            is_stopped: lease.annotations().contains_key(STOP_ANNOTATION),
             resource_version: lease.resource_version().unwrap_or_default(),
         })
     }

@@ -5,7 +5,7 @@ use eoslab_api::Phase;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Facts, time};
-use crate::decide::Outcome;
+use crate::decide::{Outcome, STOPPED};
 
 struct New {
     kind: &'static str,
@@ -66,7 +66,10 @@ fn running(facts: &Facts) -> New {
         Phase::Warmup | Phase::Running => new("Running", true, "Sending", "events are sent"),
         Phase::Pending | Phase::Provisioning => new("Running", false, "NotStarted", "no event was sent yet"),
         Phase::Draining | Phase::Verifying | Phase::Finished => {
-            new("Running", false, "Ended", "no more events are sent")
+            let was_just_stopped = facts.prior.phase < Phase::Draining && facts.decision.reason == STOPPED;
+            let is_stopped = was_just_stopped || facts.prior.is_stopped;
+            let reason = if is_stopped { STOPPED } else { "Ended" };
+            new("Running", false, reason, "no more events are sent")
         }
     }
 }

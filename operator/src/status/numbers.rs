@@ -199,6 +199,7 @@ fn correctness(facts: &Facts, plan: &Plan) -> CorrectnessStatus {
             }
             VerifyState::Missing => plan
                 .events()
+                .filter(|_| !facts.prior.is_stopped)
                 .or_else(|| seen.tail.as_ref().map(by_count))
                 .unwrap_or(before.expected),
         },
@@ -256,13 +257,15 @@ fn verified(live: CorrectnessStatus, report: &VerifyReport) -> CorrectnessStatus
 fn progress(facts: &Facts, plan: &Plan, status: &LoadTestStatus) -> Option<String> {
     let counted = status.counters.as_ref().map_or(0, |counters| counters.counted);
     if let Some(events) = plan.events() {
-        return Some(format!("{}/{}", count(counted), count(events)));
+        let correctness = status.correctness.as_ref().filter(|_| facts.prior.is_stopped);
+        let expected = correctness.map_or(events, |correctness| correctness.expected);
+        return Some(format!("{}/{}", count(counted), count(expected)));
     }
     let seconds = i64::from(plan.seconds()?);
     let sent_us = match (facts.decision.measure_us, is_over_sending(facts)) {
         (_, true) => {
             let all = format!("{seconds}s/{seconds}s");
-            let is_cut = facts.seen.done.len() < plan.producers() as usize;
+            let is_cut = facts.prior.is_stopped || facts.seen.done.len() < plan.producers() as usize;
             return Some(facts.before.progress.clone().filter(|_| is_cut).unwrap_or(all));
         }
         (None, false) => 0,

@@ -24,6 +24,8 @@ pub use decide::{HolderPod, Reason, Refusal, may_take};
 pub const START_AT_ANNOTATION: &str = "eoslab.dev/start-at-us";
 /// Annotation: latency samples of events with an earlier `ts` are warm-up and not recorded.
 pub const MEASURE_FROM_ANNOTATION: &str = "eoslab.dev/measure-from-us";
+/// Annotation, of any value: its member sends nothing new and reports what it did as its end.
+pub const STOP_ANNOTATION: &str = "eoslab.dev/stop";
 
 /// How long a Lease lasts after a renewal.
 pub const LEASE_DURATION: Duration = Duration::from_secs(10);

@@ -68,15 +68,32 @@ fn sending_ends_when_every_slot_is_done_or_the_time_is_over() {
 #[test]
 fn a_stop_ends_the_sending_and_what_was_sent_is_judged() {
     let stopped = of(|loadtest| loadtest.spec.stop = true);
+    let done = |slots: &[u32]| seen_with(|seen| seen.done = slots.iter().copied().collect());
     for phase in [Phase::Warmup, Phase::Running] {
-        let decision = next(&stopped, &started(phase, 30), &seen(), NOW);
+        // Some tell of their end before others do, and all stay until every report is final.
+        for slots in [&[][..], &[0]] {
+            let decision = next(&stopped, &started(phase, 5), &done(slots), NOW);
+            let after = (decision.phase, decision.reason.as_str(), decision.todo.stop_producers);
+            assert_eq!(after, (phase, "Stopping", true), "{slots:?}");
+        }
+        let decision = next(&stopped, &started(phase, 5), &done(&[0, 1]), NOW);
         let after = (decision.phase, decision.reason.as_str(), decision.todo.seal_producers);
-        assert_eq!(after, (Phase::Draining, "Stopped", false), "{phase}");
+        assert_eq!(after, (Phase::Draining, STOPPED, true), "{phase}");
     }
-    for phase in [Phase::Pending, Phase::Provisioning] {
-        let decision = next(&stopped, &prior(phase), &seen(), NOW);
+    assert!(!decide(&started(Phase::Running, 30), &seen()).todo.stop_producers);
+    for prior in [
+        prior(Phase::Pending),
+        prior(Phase::Provisioning),
+        started(Phase::Warmup, -2),
+    ] {
+        let decision = next(&stopped, &prior, &seen(), NOW);
         let after = (verdict(&decision), decision.reason.as_str());
-        assert_eq!(after, (Some(Verdict::Aborted), "Stopped"), "{phase}: nothing was sent");
+        assert_eq!(
+            after,
+            (Some(Verdict::Aborted), STOPPED),
+            "{}: nothing was sent",
+            prior.phase
+        );
     }
 }
 

@@ -259,8 +259,32 @@ fn a_run_cut_short_is_no_pass() {
         (verdict(&decision), decision.reason.as_str()),
         (Some(Verdict::Inconclusive), "CutShort")
     );
-    let stopped = of(|loadtest| loadtest.spec.stop = true);
-    let asked_for = next(&stopped, &started(Phase::Verifying, 60), &seen, NOW);
-    assert_eq!(verdict(&asked_for), Some(Verdict::Pass), "{}", asked_for.message);
-    assert!(asked_for.message.contains("spec.stop"), "{}", asked_for.message);
+    // A stop that comes later does not make it one.
+    let late = of(|loadtest| loadtest.spec.stop = true);
+    let decision = next(&late, &started(Phase::Verifying, 60), &seen, NOW);
+    assert_eq!(decision.reason, "CutShort");
+}
+
+#[test]
+fn a_stopped_run_is_judged_by_what_its_log_holds() {
+    let stopped = |phase| Prior {
+        is_stopped: true,
+        ..started(phase, 60)
+    };
+    let mut sent = draining(&[9_999; 4], &[0, 1], &[]);
+    (sent.tail, sent.log) = (Some(vec![10_000; 4]), Some(log(&[10_000; 4])));
+    let counts = |prior: &Prior| decide(prior, &sent).todo.verify;
+    assert_eq!(counts(&stopped(Phase::Draining)), Some(vec![10_000; 4]));
+    assert_eq!(
+        counts(&started(Phase::Draining, 60)),
+        Some(vec![15_000; 4]),
+        "what the stream holds"
+    );
+    let mut seen = verifying(VerifyState::Done {
+        job: job(5),
+        report: Box::new(result()),
+    });
+    seen.done = BTreeSet::from([0, 1]);
+    let decision = decide(&stopped(Phase::Verifying), &seen);
+    assert_eq!(verdict(&decision), Some(Verdict::Pass), "{}", decision.message);
 }

@@ -22,6 +22,31 @@ fn abort_ends_a_run_in_every_phase() {
     }
 }
 
+/// Why the sending ended is known from the status, once it is written there.
+#[test]
+fn a_stop_is_remembered_from_where_the_sending_ended() {
+    for (reason, is_stopped) in [(STOPPED, true), ("Sent", false), ("MaxDuration", false)] {
+        let mut status = LoadTestStatus::default();
+        let mut prior = started(Phase::Running, 30);
+        for phase in [Phase::Draining, Phase::Verifying] {
+            let decision = Decision::new(&prior, phase, reason, "");
+            let (plan, seen) = (of(|loadtest| loadtest.spec.stop = true), seen());
+            let facts = crate::status::Facts {
+                before: &status,
+                prior: &prior,
+                plan: Some(&plan),
+                seen: &seen,
+                decision: &decision,
+                generation: Some(1),
+                now_us: NOW,
+            };
+            let after = crate::status::compose(&facts);
+            (prior, status) = (Prior::new(&after), after);
+            assert_eq!(prior.is_stopped, is_stopped, "{reason} {phase}");
+        }
+    }
+}
+
 /// All that a restarted operator has is the status: read back, it leads to the same decision.
 #[test]
 fn the_status_carries_everything_that_a_decision_needs() {
