@@ -366,7 +366,7 @@ impl Looking<'_> {
         let all_done = self.all_done();
         let seen = &mut self.look.seen;
         let is_ending = matches!(self.prior.phase, Phase::Draining | Phase::Verifying);
-        let is_needed = self.plan.events().is_none() || !all_done;
+        let is_needed = !self.prior.counts_are_the_streams(self.plan, all_done);
         if !is_ending || !is_needed || seen.producers.existing() > 0 {
             return;
         }

@@ -118,13 +118,13 @@ fn a_ledger_without_cpu_is_named() -> Result<(), String> {
 #[test]
 fn one_partition_is_named_where_nothing_else_is_busy() -> Result<(), String> {
     let namespace = TestNamespace::create("bound-partition");
-    // One small batch a round trip: a partition has one counter, and the counter one batch of it on its way.
+    // One event a round trip: a partition has one counter, and the counter one batch of it on its way.
     let more = json!({
         "topic": {"partitions": 1},
         "producer": {"replicas": 1},
-        "counter": {"replicas": 1, "batchEvents": 2},
+        "counter": {"replicas": 1, "batchEvents": 1},
     });
-    let status = bottleneck(&namespace, 20_000, &more)?;
+    let status = bottleneck(&namespace, 30_000, &more)?;
     assert_eq!(status["bottleneck"]["component"], "Partitions", "{status:#}");
     Ok(())
 }

@@ -66,7 +66,7 @@ pub fn slow_redis(namespace: &TestNamespace) -> Result<String, String> {
                 "image": image,
                 "imagePullPolicy": "Never",
                 "command": ["redis-server", "--protected-mode", "no", "--save", "", "--dir", "/tmp"],
-                "resources": starved(20),
+                "resources": starved(10),
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
             }],
         },

@@ -94,12 +94,11 @@ fn verifying(look: &Look, reason: &str, message: impl Into<String>, counts: Vec<
     })
 }
 
-/// Events of each partition: the stream's own, or where the run ended by time, was stopped or cut short, what its log
-/// holds.
+/// Events of each partition.
 fn counts(look: &Look) -> Option<Vec<u64>> {
     let by_number = look.seen.stream.as_ref().and_then(|stream| stream.counts.clone());
     match by_number {
-        Some(counts) if look.all_producers_done() && !look.prior.is_stopped => Some(counts),
+        Some(counts) if look.prior.counts_are_the_streams(look.plan, look.all_producers_done()) => Some(counts),
         _ => look.seen.tail.clone(),
     }
 }

@@ -84,6 +84,12 @@ impl Prior {
         }
     }
 
+    /// Whether the stream says how many events there are, now that nobody sends any more; else the log does: the run ends
+    /// by time, was stopped, or was cut short.
+    pub fn counts_are_the_streams(&self, plan: &Plan, all_done: bool) -> bool {
+        plan.events().is_some() && all_done && !self.is_stopped
+    }
+
     /// The schedule that was written down; `None` before the start.
     pub fn schedule(&self, plan: &Plan) -> Option<Schedule> {
         let measure_us = self.measure_us?;

@@ -5,8 +5,8 @@ use eoslab_core::report::ProducerState;
 use kube::runtime::controller::Action;
 use serde_json::json;
 
-use super::{NAMESPACE, at, counted, in_phase, labels, members_are_ready, producer};
-use crate::fixtures::completed;
+use super::{NAMESPACE, at, counted, in_phase, labels, members_are_ready, producer, ready_pod};
+use crate::fixtures::{completed, with_status};
 use crate::scenarios::Scenario;
 use crate::scenarios::api::list;
 
@@ -38,6 +38,37 @@ async fn producers_go_when_all_are_done_and_their_reports_are_saved_first() {
         .at("deployments/test-counter")
         .map(|change| change.body["spec"]["replicas"].clone());
     assert!(counters.is_none_or(|replicas| replicas == 2));
+}
+
+#[tokio::test]
+async fn a_stopped_run_is_verified_by_what_its_log_holds() {
+    for (reason, is_by_log) in [("Stopped", true), ("Ended", false)] {
+        let scenario = Scenario::new();
+        members_are_ready(&scenario, true);
+        let counters = ["counter-0", "counter-1"].map(|name| ready_pod("counter", name));
+        scenario.api.have(&format!("{NAMESPACE}/pods"), list(&counters));
+        counted(&scenario, [4_000; 4]);
+        scenario.outside(|answers| {
+            answers.reports = vec![
+                producer(0, ProducerState::Done, 8_000),
+                producer(1, ProducerState::Done, 8_000),
+            ];
+        });
+        let ended = json!([{"type": "Running", "status": "False", "reason": reason, "message": "",
+            "lastTransitionTime": at(-2)}]);
+        let loadtest = with_status(in_phase(Phase::Draining, 55), |status| {
+            status.conditions = serde_json::from_value(ended).expect("conditions");
+        });
+        let changes = scenario.changes(loadtest).await;
+        assert_eq!(changes.status()["phase"], "Verifying", "{reason}");
+        let job = &changes.at("jobs/test-verify").expect("a Job").body;
+        let verified = job["metadata"]["annotations"]["eoslab.dev/counts"].as_str();
+        assert_eq!(
+            verified == Some("4000,4000,4000,4000"),
+            is_by_log,
+            "{reason}: {verified:?}"
+        );
+    }
 }
 
 /// A run whose every event is counted and whose verification has just found nothing wrong.
