@@ -137,8 +137,8 @@ impl Applying<'_> {
             .await
     }
 
-    /// As many Leases as slots, with the schedule and the wish to stop. Surplus ones go from the highest number down, for a member looks for
-    /// a slot until the first number that does not exist, and only where nobody holds them.
+    /// As many Leases as slots, with the schedule and the wish to stop. Surplus ones go from the highest number down, for a
+    /// member looks for a slot until the first number that does not exist, and only where nobody holds them.
     async fn leases(&self, role: Role, group: &Group, wanted: u32) -> Result<(), Error> {
         let schedule = self.decision.todo.schedule;
         let told = schedule.map(|Schedule { start_us, measure_us }| (start_us, measure_us));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eoslab_tests::{
-    ChaosRun, LoadTest, TestNamespace, eventually, is_counted, kubectl, kubectl_with_input, under_faults,
+    ChaosRun, LoadTest, TestNamespace, eventually, is_counted, kubectl, kubectl_with_input, merge, under_faults,
 };
 use serde_json::{Value, json};
 
@@ -18,12 +18,10 @@ fn load() -> Value {
     })
 }
 
-/// [`load`] with changes to its counters.
-fn load_on(counters: &Value) -> Value {
+/// [`load`] with changes.
+fn load_with(changes: Value) -> Value {
     let mut load = load();
-    for (field, value) in counters.as_object().into_iter().flatten() {
-        load["counter"][field] = value.clone();
-    }
+    merge(&mut load, changes);
     load
 }
 
@@ -96,14 +94,8 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
         "faults": [{"type": "KillCounter", "repeat": 3}],
         "steadyState": {"seconds": 2},
     });
-    let status = under_faults(
-        "control",
-        &namespace,
-        load_on(&json!({"mode": "at-least-once"})),
-        spec,
-        LIMIT,
-    )?
-    .chaosrun;
+    let load = load_with(json!({"counter": {"mode": "at-least-once"}}));
+    let status = under_faults("control", &namespace, load, spec, LIMIT)?.chaosrun;
     assert_eq!(
         (&status["verdict"], &status["reason"]),
         (&json!("Pass"), &json!("ControlShowsHarm")),
@@ -117,15 +109,13 @@ fn the_control_shows_harm_and_names_the_accounts() -> Result<(), String> {
 #[test]
 fn acks_of_the_leader_alone_lose_events_with_it_and_the_verdict_counts_them() -> Result<(), String> {
     let namespace = TestNamespace::chaos();
-    let mut changes = load();
-    changes["producer"]["acks"] = json!("1");
-    changes["producer"]["idempotence"] = json!(false);
+    let load = load_with(json!({"producer": {"acks": "1", "idempotence": false}}));
     let spec = json!({
         "expect": "Loss",
         "faults": [{"type": "KillBroker", "target": {"leaderOf": 0}, "repeat": 2}],
         "steadyState": {"seconds": 1, "maxLagMs": 20_000},
     });
-    let run = under_faults("loss", &namespace, changes, spec, LIMIT)?;
+    let run = under_faults("loss", &namespace, load, spec, LIMIT)?;
     let (status, lost) = (run.chaosrun, run.loadtest["correctness"]["lost"].as_u64());
     // A crash need not lose anything: then the control proves nothing, and says so.
     let (verdict, reason) = match lost {
@@ -148,13 +138,8 @@ fn the_new_group_protocol_stays_exact_through_a_kill_and_a_rolling_restart() -> 
         "faults": [{"type": "KillCounter"}, {"type": "RollingRestart"}],
         "steadyState": {"seconds": 2},
     });
-    let run = under_faults(
-        "kip848",
-        &namespace,
-        load_on(&json!({"protocol": "consumer"})),
-        spec,
-        LIMIT,
-    )?;
+    let load = load_with(json!({"counter": {"protocol": "consumer"}}));
+    let run = under_faults("kip848", &namespace, load, spec, LIMIT)?;
     assert_eq!(run.chaosrun["verdict"], "Pass", "{:#}", run.chaosrun);
     assert!(is_counted(&run.loadtest), "{:#}", run.loadtest);
     Ok(())

@@ -13,7 +13,7 @@ pub mod topic;
 
 pub use chaosrun::{ChaosRun, UnderFaults, chaosrun, under_faults};
 pub use kubectl::{Failure, kafka_tool, kubectl, kubectl_with_input, pod_ip};
-pub use loadtest::{LoadTest, is_counted, spec};
+pub use loadtest::{LoadTest, is_counted, merge, spec};
 pub use namespace::TestNamespace;
 pub use plugin::{Ended, ended, eoslab, eoslab_command};
 

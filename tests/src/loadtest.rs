@@ -28,7 +28,8 @@ pub fn spec(name: &str, namespace: &TestNamespace, changes: Value) -> Value {
     manifest
 }
 
-fn merge(into: &mut Value, from: Value) {
+/// Merges `from` into a value: objects deeply, all else replaced, `null` removes.
+pub fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {

@@ -22,6 +22,19 @@ fn abort_ends_a_run_in_every_phase() {
     }
 }
 
+/// The status after a step.
+fn written(before: &LoadTestStatus, prior: &Prior, plan: &Plan, seen: &Seen, decision: &Decision) -> LoadTestStatus {
+    crate::status::compose(&crate::status::Facts {
+        before,
+        prior,
+        plan: Some(plan),
+        seen,
+        decision,
+        generation: Some(1),
+        now_us: NOW,
+    })
+}
+
 /// Why the sending ended is known from the status, once it is written there.
 #[test]
 fn a_stop_is_remembered_from_where_the_sending_ended() {
@@ -31,16 +44,7 @@ fn a_stop_is_remembered_from_where_the_sending_ended() {
         for phase in [Phase::Draining, Phase::Verifying] {
             let decision = Decision::new(&prior, phase, reason, "");
             let (plan, seen) = (of(|loadtest| loadtest.spec.stop = true), seen());
-            let facts = crate::status::Facts {
-                before: &status,
-                prior: &prior,
-                plan: Some(&plan),
-                seen: &seen,
-                decision: &decision,
-                generation: Some(1),
-                now_us: NOW,
-            };
-            let after = crate::status::compose(&facts);
+            let after = written(&status, &prior, &plan, &seen, &decision);
             (prior, status) = (Prior::new(&after), after);
             assert_eq!(prior.is_stopped, is_stopped, "{reason} {phase}");
         }
@@ -63,16 +67,8 @@ fn the_status_carries_everything_that_a_decision_needs() {
         };
         let decision = decide(&prior, &seen);
         let plan = plan();
-        let facts = crate::status::Facts {
-            before: &LoadTestStatus::default(),
-            prior: &prior,
-            plan: Some(&plan),
-            seen: &seen,
-            decision: &decision,
-            generation: Some(1),
-            now_us: NOW,
-        };
-        let written = serde_json::to_string(&crate::status::compose(&facts)).expect("a status");
+        let status = written(&LoadTestStatus::default(), &prior, &plan, &seen, &decision);
+        let written = serde_json::to_string(&status).expect("a status");
         let read = Prior::new(&serde_json::from_str(&written).expect("a status"));
         assert_eq!(read.phase, decision.phase);
         assert_eq!(read.measure_us, decision.measure_us, "{phase}");

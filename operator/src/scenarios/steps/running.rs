@@ -68,3 +68,24 @@ async fn what_a_lost_member_reported_is_saved_and_told() {
         "70 of the lost one, 55 of the living"
     );
 }
+
+#[tokio::test]
+async fn a_stop_is_told_to_the_producers_and_to_nobody_else() {
+    let scenario = Scenario::new();
+    members_are_ready(&scenario, true);
+    let mut loadtest = in_phase(Phase::Running, 55);
+    for (stop, wanted) in [(false, None), (true, Some("true"))] {
+        loadtest.spec.stop = stop;
+        let changes = scenario.changes(loadtest.clone()).await;
+        let told = |role: &str| {
+            let lease = changes
+                .at(&format!("leases/test-{role}-1"))
+                .expect("the schedule is told");
+            lease.body["metadata"]["annotations"]["eoslab.dev/stop"]
+                .as_str()
+                .map(str::to_owned)
+        };
+        assert_eq!(told("producer").as_deref(), wanted);
+        assert_eq!(told("counter"), None);
+    }
+}
