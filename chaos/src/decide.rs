@@ -14,10 +14,8 @@ use crate::world::World;
 const EFFECT_TIMEOUT_US: i64 = 30_000_000;
 /// The same of a rolling restart: Strimzi looks at its annotation every two minutes.
 const ROLL_TIMEOUT_US: i64 = 180_000_000;
-/// Everything must be steady for so long to count as recovered.
+/// Everything must be steady for so long to count as recovered, or as used to another number of counters.
 const RECOVERED_FOR_US: i64 = 2_000_000;
-/// So long the changed number of counters is kept before it is taken back.
-const SCALED_FOR_US: i64 = 5_000_000;
 /// So long a ChaosRun waits for its LoadTest to be made.
 const LOADTEST_TIMEOUT_US: i64 = 30_000_000;
 
@@ -214,8 +212,8 @@ impl Situation<'_> {
                 ..
             } => for_us >= i64::from(seconds) * 1_000_000,
             _ => {
-                let steady = self.has_been_steady_for(SCALED_FOR_US, at_us(injection.injected_at.as_ref()));
-                steady || for_us > i64::from(self.spec.recovery.timeout_seconds) * 500_000
+                let steady = self.has_been_steady_for(RECOVERED_FOR_US, at_us(injection.injected_at.as_ref()));
+                steady && self.world.is_spread() || for_us > i64::from(self.spec.recovery.timeout_seconds) * 500_000
             }
         };
         match is_due {

@@ -52,7 +52,7 @@ pub fn has_effect(fault: &Fault, injection: &Injection, world: &World) -> bool {
     }
 }
 
-/// Whether every pod that the fault replaces is replaced.
+/// Whether every pod that the fault replaces is replaced, and its partitions are with another.
 pub fn is_replaced(fault: &Fault, injection: &Injection, world: &World) -> bool {
     let all = world.pods(component(fault)).len();
     match fault.fault_type {
@@ -60,6 +60,8 @@ pub fn is_replaced(fault: &Fault, injection: &Injection, world: &World) -> bool 
         FaultType::StopBroker => {
             victim_pod(fault, injection, world).is_none() && newer(fault, injection, world).next().is_some()
         }
+        // A counter that is scaled away keeps its partitions until its session ends.
+        FaultType::ScaleCounters => world.is_spread(),
         _ => true,
     }
 }
@@ -79,8 +81,11 @@ pub fn fold(fault: &Fault, injection: &mut Injection, baseline: &mut Baseline, w
     let is_rescheduled = is_pod && pod.is_none() && newer(fault, injection, world).next().is_some();
     set(&mut injection.rescheduled_ms, is_rescheduled);
     // What is frozen looks ready until a probe fails.
-    let is_frozen = matches!(fault.fault_type, FaultType::PauseBroker | FaultType::PauseCounter);
-    let is_over = injection.healed_at.is_some() || !is_frozen;
+    let is_taken_back = matches!(
+        fault.fault_type,
+        FaultType::PauseBroker | FaultType::PauseCounter | FaultType::ScaleCounters
+    );
+    let is_over = injection.healed_at.is_some() || !is_taken_back;
     let is_back = is_hit && is_over && is_ready && is_replaced(fault, injection, world);
     set(&mut injection.ready_ms, is_back);
     brokers(fault, injection, baseline, world, since_ms);

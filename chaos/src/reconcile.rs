@@ -353,6 +353,8 @@ impl Turn<'_> {
         let injection = injection.clone();
         let namespace = self.run.namespace().unwrap_or_default();
         self.context.metrics.closed(&namespace, injection.fault_type, state);
+        // The next fault is measured from what is read anew.
+        self.memory.slow.read_us = 0;
         let number = self.status.injections.len();
         let loadtest = self.memory.slow.loadtest.as_ref();
         events::publish(self.context, self.run, loadtest, number, Note::over(&injection)).await;
@@ -379,9 +381,9 @@ impl Turn<'_> {
 
     fn next_look(&self) -> Duration {
         match current(&self.status) {
-            Some(_) => CLOSE_LOOK,
             // So that what the next fault is measured from was just read.
-            None => LOOK,
+            None if self.memory.slow.read_us > 0 => LOOK,
+            _ => CLOSE_LOOK,
         }
     }
 }

@@ -229,6 +229,25 @@ impl World {
         Some(self.ledger.as_ref()?.iter().fold((0, 0), sum))
     }
 
+    /// Whether the partitions are with the counters that should be there: each of them counted last somewhere, and
+    /// nowhere do events wait for one that is gone. `false` where log or ledger cannot be read.
+    pub fn is_spread(&self) -> bool {
+        let (Some(loadtest), Some(ledger), Some(lag)) = (&self.loadtest, &self.ledger, self.lag()) else {
+            return false;
+        };
+        let mut counting = BTreeSet::new();
+        for (entry, (waiting_records, _)) in ledger.iter().zip(&lag.partitions) {
+            // Members are named after their Leases, which end in the slot.
+            let slot: Option<u32> = entry.member.rsplit('-').next().and_then(|slot| slot.parse().ok());
+            match slot.filter(|slot| *slot < loadtest.counters) {
+                Some(slot) => _ = counting.insert(slot),
+                None if *waiting_records > 0 => return false,
+                None => {}
+            }
+        }
+        counting.len() == loadtest.counters as usize
+    }
+
     /// Whether every pod that should be there is ready.
     pub fn is_ready(&self) -> bool {
         self.unready().is_none()
@@ -313,6 +332,38 @@ mod tests {
             "they do not cancel out"
         );
         assert_eq!(World::default().wrong(), None);
+    }
+
+    #[test]
+    fn partitions_are_spread_when_every_counter_counts_and_none_that_is_gone_is_waited_for() {
+        let world = |counters, partitions: &[(&str, i64)]| World {
+            loadtest: Some(LoadTestState {
+                counters,
+                ..LoadTestState::default()
+            }),
+            log: Some(vec![LogRange { begin: 0, end: 10 }; partitions.len()]),
+            ledger: Some(
+                partitions
+                    .iter()
+                    .map(|(member, offset)| LedgerEntry {
+                        member: (*member).to_owned(),
+                        offset: *offset,
+                        ..LedgerEntry::empty(0)
+                    })
+                    .collect(),
+            ),
+            ..World::default()
+        };
+        let of_three = [("lt-counter-0", 9), ("lt-counter-1", 4), ("lt-counter-2", 9)];
+        assert!(world(3, &of_three).is_spread());
+        assert!(
+            world(2, &of_three).is_spread(),
+            "nothing waits for the one that is gone"
+        );
+        assert!(!world(1, &of_three).is_spread(), "events wait for counter 1");
+        assert!(!world(4, &of_three).is_spread(), "counter 3 has counted nothing");
+        assert!(!world(1, &[("lt-counter-0", 9), ("", -1)]).is_spread(), "nobody's");
+        assert!(!World::default().is_spread());
     }
 
     #[test]

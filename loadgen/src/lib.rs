@@ -22,4 +22,5 @@ pub mod schedule;
 pub mod settings;
 pub mod state;
 pub mod takeover;
+pub mod threads;
 pub mod worker;

@@ -1,7 +1,6 @@
 //! The life of the pod: claims its slot, prepares, waits for its start, sends, stays up, and gives the slot back.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use eoslab_core::report::ProducerState;
@@ -18,7 +17,6 @@ use eoslab_runtime::tail::{TailError, Tails};
 use eoslab_runtime::usage::process_cpu_us;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +28,7 @@ use crate::resume::ResumeError;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::takeover::Takeover;
-use crate::worker::{Ended, Worker};
+use crate::threads::{Finished, Threads};
 
 /// How long the topic and its brokers may take to be there.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -236,9 +234,10 @@ impl Pod {
         }
         self.state.set_state(ProducerState::Sending);
         info!(start = ?start, clients = workers.len(), cpu_ms = process_cpu_us() / 1000, "sending");
-        let mut ended = Threads::start(workers).inspect_err(|_| {
+        let mut ended = Threads::start(workers).map_err(|error| {
             // Those that did start must not go on.
             self.controls.ask(Stop::Abort);
+            RunError::Thread(error)
         })?;
         let follow = self.follow(handle);
         tokio::pin!(follow);
@@ -360,72 +359,5 @@ fn is_told_to_stop(annotations: &Annotations) -> bool {
 async fn told_to_stop(handle: &SlotHandle) {
     if handle.annotations().wait_for(is_told_to_stop).await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-/// How all sending threads together ended.
-enum Finished {
-    Done,
-    /// The process is to end.
-    Asked,
-    /// The run is to end.
-    Told,
-    Fatal(String),
-}
-
-/// The sending threads; each reports its end through the channel.
-struct Threads {
-    ends: mpsc::UnboundedReceiver<Ended>,
-}
-
-impl Threads {
-    fn start(workers: Vec<Worker>) -> Result<Self, RunError> {
-        let (sender, ends) = mpsc::unbounded_channel();
-        for worker in workers {
-            let last_will = LastWill {
-                sender: sender.clone(),
-                ended: None,
-            };
-            let name = format!("loadgen-{}", worker.index);
-            let work = move || {
-                let mut last_will = last_will;
-                last_will.ended = Some(worker.run());
-            };
-            thread::Builder::new()
-                .name(name)
-                .spawn(work)
-                .map_err(RunError::Thread)?;
-        }
-        Ok(Self { ends })
-    }
-
-    /// Waits for all of them; ends early if one failed for good.
-    async fn all(&mut self) -> Finished {
-        let mut finished = Finished::Done;
-        while let Some(ended) = self.ends.recv().await {
-            match ended {
-                Ended::Done => {}
-                Ended::Stopped => finished = Finished::Asked,
-                Ended::Fatal(why) => return Finished::Fatal(why),
-            }
-        }
-        finished
-    }
-}
-
-/// Tells how a thread ended, also when it panicked.
-struct LastWill {
-    sender: mpsc::UnboundedSender<Ended>,
-    ended: Option<Ended>,
-}
-
-impl Drop for LastWill {
-    fn drop(&mut self) {
-        let ended = self
-            .ended
-            .take()
-            .unwrap_or_else(|| Ended::Fatal("a sending thread panicked".into()));
-        // Nobody listens any more only when the process is about to exit.
-        let _ = self.sender.send(ended);
     }
 }

@@ -147,6 +147,19 @@ fn restarted(mut world: World, component: Component, name: &str) -> World {
     world
 }
 
+/// The LoadTest wants so many counters, and each of them counted last in a partition of its own.
+fn spread(mut world: World, counters: u32) -> World {
+    world.loadtest.iter_mut().for_each(|one| one.counters = counters);
+    world.log = Some(vec![LogRange { begin: 0, end: 10 }; counters as usize]);
+    let of = |slot| LedgerEntry {
+        offset: 9,
+        member: format!("lt-counter-{slot}"),
+        ..LedgerEntry::empty(slot)
+    };
+    world.ledger = Some((0..counters).map(of).collect());
+    world
+}
+
 fn in_phase(mut world: World, phase: Phase) -> World {
     if let Some(loadtest) = &mut world.loadtest {
         loadtest.status.phase = phase;
@@ -277,6 +290,14 @@ fn a_fault_at_work() {
     for pod in down.pods.get_mut(&Component::Counters).into_iter().flatten() {
         pod.is_down = pod.name == "counter-1";
     }
+    let mut waiting_for_the_gone = spread(world(), 5);
+    waiting_for_the_gone
+        .loadtest
+        .iter_mut()
+        .for_each(|one| one.counters = 3);
+    for entry in waiting_for_the_gone.ledger.iter_mut().flatten() {
+        entry.offset = 8;
+    }
     let mut without_counters = in_phase(world(), Phase::Finished);
     without_counters.pods.remove(&Component::Counters);
     let mut rolled = injection(RollingRestart, Injected, 769);
@@ -364,19 +385,38 @@ fn a_fault_at_work() {
             Some(991),
             "Recovering Recovering",
         ),
-        // Another number of counters is kept for a moment and then taken back.
+        // Another number of counters is kept until all of them count, and then taken back.
+        (
+            injection(ScaleCounters, Injected, 990),
+            spread(world(), 5),
+            Some(999),
+            "Injecting AtWork",
+        ),
         (
             injection(ScaleCounters, Injected, 990),
             scaled.clone(),
-            Some(996),
+            Some(990),
             "Injecting AtWork",
         ),
-        (injection(ScaleCounters, Injected, 990), scaled, Some(995), "Heal"),
+        (
+            injection(ScaleCounters, Injected, 990),
+            spread(world(), 5),
+            Some(998),
+            "Heal",
+        ),
+        (injection(ScaleCounters, Injected, 909), scaled, None, "Heal"),
         (
             healed(injection(ScaleCounters, Injected, 980), 990),
-            world(),
+            spread(world(), 3),
             Some(995),
             "Close Recovered",
+        ),
+        // One that is gone keeps its partitions until its session ends, and the lag grows only slowly.
+        (
+            healed(injection(ScaleCounters, Injected, 980), 990),
+            waiting_for_the_gone,
+            Some(990),
+            "Recovering Recovering",
         ),
     ];
     for (injection, world, steady_s, expected) in table {

@@ -1,10 +1,11 @@
 use eoslab_api::chaos::VictimStatus;
 use eoslab_core::report::{AckGap, Pause};
 use eoslab_counter::ledger::LedgerEntry;
+use eoslab_operator::seen::log::LogRange;
 
 use super::*;
 use crate::decide::micro;
-use crate::world::PartitionState;
+use crate::world::{LoadTestState, PartitionState};
 
 const S: i64 = 1_000_000;
 const INJECTED: i64 = 100 * S;
@@ -88,6 +89,50 @@ fn the_life_of_a_killed_broker() {
         injection.recovered_at,
         Some(micro(INJECTED + 9 * S)),
         "nor before all are ready"
+    );
+}
+
+#[test]
+fn counters_are_ready_when_as_many_as_before_have_the_partitions_again() {
+    let fault = Fault {
+        fault_type: FaultType::ScaleCounters,
+        replicas: Some(2),
+        ..Fault::default()
+    };
+    let (_, mut injection) = killed();
+    injection.fault_type = FaultType::ScaleCounters;
+    let counted_by = |after_ms, counters, member: &str| World {
+        loadtest: Some(LoadTestState {
+            counters,
+            ..LoadTestState::default()
+        }),
+        log: Some(vec![LogRange { begin: 0, end: 10 }; 2]),
+        ledger: Some(vec![
+            LedgerEntry {
+                member: "lt-counter-0".to_owned(),
+                ..LedgerEntry::empty(0)
+            },
+            LedgerEntry {
+                member: member.to_owned(),
+                ..LedgerEntry::empty(1)
+            },
+        ]),
+        ..world(after_ms, 0, true, 1, &[0, 1])
+    };
+    let look = |injection: &mut Injection, world: &World| {
+        fold(&fault, injection, &mut Baseline::default(), world, true);
+        injection.ready_ms
+    };
+    assert_eq!(
+        look(&mut injection, &counted_by(3_000, 2, "lt-counter-1")),
+        None,
+        "it is at work"
+    );
+    injection.healed_at = Some(micro(INJECTED + 5 * S));
+    assert_eq!(look(&mut injection, &counted_by(5_250, 1, "lt-counter-1")), None);
+    assert_eq!(
+        look(&mut injection, &counted_by(12_000, 1, "lt-counter-0")),
+        Some(12_000)
     );
 }
 
