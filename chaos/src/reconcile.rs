@@ -335,6 +335,8 @@ impl Turn<'_> {
             if let Some(injection) = self.status.injections.last_mut() {
                 injection.healed_at = Some(now);
             }
+            // What was read before says nothing of what comes now.
+            self.memory.slow.read_us = 0;
             set_finalizer(self.context, self.run, false).await?;
         }
         Ok(())
