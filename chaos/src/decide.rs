@@ -170,7 +170,7 @@ impl Situation<'_> {
     fn recovering(&self, injection: &Injection) -> Step {
         let (fault, now_us) = (fault_of(self.spec, injection), self.world.now_us);
         let injected_us = at_us(injection.injected_at.as_ref());
-        let trouble = self.world.trouble(self.spec.steady_state.max_lag_ms);
+        let trouble = measure::trouble(Some(&fault), self.world, self.spec.steady_state.max_lag_ms);
         if self.is_to_heal(injection) {
             return self.healing(&fault, injection, now_us - injected_us);
         }
@@ -213,7 +213,7 @@ impl Situation<'_> {
             } => for_us >= i64::from(seconds) * 1_000_000,
             _ => {
                 let steady = self.has_been_steady_for(RECOVERED_FOR_US, at_us(injection.injected_at.as_ref()));
-                steady && self.world.is_spread() || for_us > i64::from(self.spec.recovery.timeout_seconds) * 500_000
+                steady || for_us > i64::from(self.spec.recovery.timeout_seconds) * 500_000
             }
         };
         match is_due {

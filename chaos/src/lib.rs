@@ -23,6 +23,7 @@ pub mod quorum;
 pub mod reconcile;
 pub mod run;
 pub mod signal;
+pub mod spread;
 pub mod status;
 pub mod verdict;
 pub mod world;

@@ -13,6 +13,7 @@ use eoslab_operator::status::paused;
 
 use crate::decide::at_us;
 use crate::faults::component;
+use crate::spread;
 use crate::world::{Component, PodState, World};
 
 /// Creation times are in whole seconds.
@@ -52,7 +53,14 @@ pub fn has_effect(fault: &Fault, injection: &Injection, world: &World) -> bool {
     }
 }
 
-/// Whether every pod that the fault replaces is replaced, and its partitions are with another.
+/// Why not everything is steady; after counters were scaled also: why the partitions are not with them.
+pub fn trouble(fault: Option<&Fault>, world: &World, max_lag_ms: u32) -> Option<String> {
+    let is_scaled = fault.is_some_and(|fault| fault.fault_type == FaultType::ScaleCounters);
+    let unspread = || is_scaled.then(|| spread::trouble(world)).flatten();
+    world.trouble(max_lag_ms).or_else(unspread)
+}
+
+/// Whether every pod that the fault replaces is replaced, or has its partitions where they belong.
 pub fn is_replaced(fault: &Fault, injection: &Injection, world: &World) -> bool {
     let all = world.pods(component(fault)).len();
     match fault.fault_type {
@@ -60,8 +68,7 @@ pub fn is_replaced(fault: &Fault, injection: &Injection, world: &World) -> bool 
         FaultType::StopBroker => {
             victim_pod(fault, injection, world).is_none() && newer(fault, injection, world).next().is_some()
         }
-        // A counter that is scaled away keeps its partitions until its session ends.
-        FaultType::ScaleCounters => world.is_spread(),
+        FaultType::ScaleCounters => spread::trouble(world).is_none(),
         _ => true,
     }
 }
@@ -80,7 +87,7 @@ pub fn fold(fault: &Fault, injection: &mut Injection, baseline: &mut Baseline, w
     let is_pod = injection.victim.as_ref().is_some_and(|victim| !victim.uid.is_empty());
     let is_rescheduled = is_pod && pod.is_none() && newer(fault, injection, world).next().is_some();
     set(&mut injection.rescheduled_ms, is_rescheduled);
-    // What is frozen looks ready until a probe fails.
+    // What is frozen looks ready until a probe fails, and scaled counters are ready twice.
     let is_taken_back = matches!(
         fault.fault_type,
         FaultType::PauseBroker | FaultType::PauseCounter | FaultType::ScaleCounters

@@ -196,15 +196,15 @@ impl Turn<'_> {
     /// Adds what was seen to the open injection.
     fn measure(&mut self) {
         let world = &self.look.world;
-        let is_steady = world.trouble(self.run.spec.steady_state.max_lag_ms).is_none();
+        let fault = current(&self.status).map(|injection| fault_of(&self.run.spec, injection));
+        let is_steady = measure::trouble(fault.as_ref(), world, self.run.spec.steady_state.max_lag_ms).is_none();
         self.memory.steady_since_us = is_steady.then(|| self.memory.steady_since_us.unwrap_or(world.now_us));
         let is_ready = world.is_ready();
         let is_open = |one: &&mut Injection| one.state == InjectionState::Injected;
         let ChaosRunStatus {
             injections, baseline, ..
         } = &mut self.status;
-        if let Some(injection) = injections.last_mut().filter(is_open) {
-            let fault = fault_of(&self.run.spec, injection);
+        if let (Some(fault), Some(injection)) = (fault, injections.last_mut().filter(is_open)) {
             measure::fold(&fault, injection, baseline.get_or_insert_default(), world, is_ready);
         }
     }

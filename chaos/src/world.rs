@@ -229,28 +229,6 @@ impl World {
         Some(self.ledger.as_ref()?.iter().fold((0, 0), sum))
     }
 
-    /// Whether the partitions are with the counters that should be there: each of them counted last somewhere, and none
-    /// that is gone did. After the sending, a partition that is counted to its end is nobody's any more. `false` where log
-    /// or ledger cannot be read.
-    pub fn is_spread(&self) -> bool {
-        let (Some(loadtest), Some(ledger), Some(lag)) = (&self.loadtest, &self.ledger, self.lag()) else {
-            return false;
-        };
-        let is_sending = loadtest.phase() <= Phase::Running;
-        let mut counting = BTreeSet::new();
-        for (entry, (waiting_records, _)) in ledger.iter().zip(&lag.partitions) {
-            // Members are named after their Leases, which end in the slot.
-            let slot: Option<u32> = entry.member.rsplit('-').next().and_then(|slot| slot.parse().ok());
-            match slot {
-                Some(slot) if slot < loadtest.counters => _ = counting.insert(slot),
-                Some(_) if is_sending => return false,
-                _ if *waiting_records > 0 => return false,
-                _ => {}
-            }
-        }
-        counting.len() == loadtest.counters as usize
-    }
-
     /// Whether every pod that should be there is ready.
     pub fn is_ready(&self) -> bool {
         self.unready().is_none()
@@ -335,52 +313,6 @@ mod tests {
             "they do not cancel out"
         );
         assert_eq!(World::default().wrong(), None);
-    }
-
-    #[test]
-    fn partitions_are_spread_when_every_counter_counts_and_none_that_is_gone() {
-        let world = |phase, counters, partitions: &[(&str, i64)]| World {
-            loadtest: Some(LoadTestState {
-                counters,
-                status: LoadTestStatus {
-                    phase,
-                    ..LoadTestStatus::default()
-                },
-                ..LoadTestState::default()
-            }),
-            log: Some(vec![LogRange { begin: 0, end: 10 }; partitions.len()]),
-            ledger: Some(
-                partitions
-                    .iter()
-                    .map(|(member, offset)| LedgerEntry {
-                        member: (*member).to_owned(),
-                        offset: *offset,
-                        ..LedgerEntry::empty(0)
-                    })
-                    .collect(),
-            ),
-            ..World::default()
-        };
-        let of_three = [("lt-counter-0", 9), ("lt-counter-1", 4), ("lt-counter-2", 9)];
-        let table = [
-            (Phase::Running, 3, true, "all of them count"),
-            (
-                Phase::Running,
-                2,
-                false,
-                "counter 2 is gone, and nobody has its partition yet",
-            ),
-            (Phase::Draining, 2, true, "its partition is counted to the end"),
-            (Phase::Draining, 1, false, "events wait for counter 1"),
-            (Phase::Draining, 4, false, "counter 3 has counted nothing"),
-        ];
-        for (phase, counters, expected, why) in table {
-            assert_eq!(world(phase, counters, &of_three).is_spread(), expected, "{why}");
-        }
-        let with_one_that_nobody_counted = |offset| world(Phase::Running, 1, &[("lt-counter-0", 9), ("", offset)]);
-        assert!(!with_one_that_nobody_counted(-1).is_spread());
-        assert!(with_one_that_nobody_counted(9).is_spread(), "there is nothing in it");
-        assert!(!World::default().is_spread());
     }
 
     #[test]

@@ -221,8 +221,9 @@ impl Default for SteadyState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Recovery {
-    /// From the end of the fault until every pod is ready, every replica in sync and the lag drained, seconds. Default
-    /// 180.
+    /// From the end of the fault until every pod is ready, every replica in sync and the lag drained, seconds. After
+    /// `ScaleCounters` the partitions must be with as many counters as before, too: more than their session timeout.
+    /// Default 180.
     #[schemars(range(min = 5, max = 3600))]
     pub timeout_seconds: u32,
 }
@@ -249,7 +250,8 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 60))]
     pub pause_seconds: Option<u32>,
-    /// Number of counters; for `ScaleCounters`.
+    /// Number of counters; for `ScaleCounters`. Kept until all of them count and everything is steady, for half of
+    /// `recovery.timeoutSeconds` at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 512))]
     pub replicas: Option<u32>,

@@ -164,7 +164,7 @@ pub struct Injection {
     /// From the injection until another pod took the place of the deleted one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescheduled_ms: Option<u64>,
-    /// From the injection until every pod was ready again.
+    /// From the injection until every pod was ready again; of `ScaleCounters`: until as many as before had the partitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_ms: Option<u64>,
     /// From the injection until no partition was led by the broker that was hit, and each by somebody.

@@ -92,6 +92,33 @@ fn the_life_of_a_killed_broker() {
     );
 }
 
+/// So many counters are wanted and there; partition 0 was last counted by counter 0, and partition 1 by this one.
+fn counted_by(after_ms: i64, counters: u32, slot: u32) -> World {
+    let counter = |slot| PodState {
+        slot: Some(slot),
+        is_ready: true,
+        ..PodState::default()
+    };
+    let entry = |partition, slot| LedgerEntry {
+        member: format!("lt-counter-{slot}"),
+        offset: 9,
+        ts_us: INJECTED,
+        ..LedgerEntry::empty(partition)
+    };
+    let mut world = World {
+        loadtest: Some(LoadTestState {
+            counters,
+            ..LoadTestState::default()
+        }),
+        log: Some(vec![LogRange { begin: 0, end: 10 }; 2]),
+        ledger: Some(vec![entry(0, 0), entry(1, slot)]),
+        ..world(after_ms, 0, true, 1, &[0, 1])
+    };
+    let counters = (0..counters).map(counter).collect();
+    world.pods.insert(Component::Counters, counters);
+    world
+}
+
 #[test]
 fn counters_are_ready_when_as_many_as_before_have_the_partitions_again() {
     let fault = Fault {
@@ -101,39 +128,30 @@ fn counters_are_ready_when_as_many_as_before_have_the_partitions_again() {
     };
     let (_, mut injection) = killed();
     injection.fault_type = FaultType::ScaleCounters;
-    let counted_by = |after_ms, counters, member: &str| World {
-        loadtest: Some(LoadTestState {
-            counters,
-            ..LoadTestState::default()
-        }),
-        log: Some(vec![LogRange { begin: 0, end: 10 }; 2]),
-        ledger: Some(vec![
-            LedgerEntry {
-                member: "lt-counter-0".to_owned(),
-                ..LedgerEntry::empty(0)
-            },
-            LedgerEntry {
-                member: member.to_owned(),
-                ..LedgerEntry::empty(1)
-            },
-        ]),
-        ..world(after_ms, 0, true, 1, &[0, 1])
-    };
     let look = |injection: &mut Injection, world: &World| {
         fold(&fault, injection, &mut Baseline::default(), world, true);
         injection.ready_ms
     };
-    assert_eq!(
-        look(&mut injection, &counted_by(3_000, 2, "lt-counter-1")),
-        None,
-        "it is at work"
-    );
+    assert_eq!(look(&mut injection, &counted_by(3_000, 2, 1)), None, "it is at work");
     injection.healed_at = Some(micro(INJECTED + 5 * S));
-    assert_eq!(look(&mut injection, &counted_by(5_250, 1, "lt-counter-1")), None);
-    assert_eq!(
-        look(&mut injection, &counted_by(12_000, 1, "lt-counter-0")),
-        Some(12_000)
-    );
+    assert_eq!(look(&mut injection, &counted_by(5_250, 1, 1)), None);
+    assert_eq!(look(&mut injection, &counted_by(12_000, 1, 0)), Some(12_000));
+}
+
+#[test]
+fn where_the_partitions_are_is_asked_only_after_counters_were_scaled() {
+    let said = |fault_type: Option<FaultType>, world: &World| {
+        let fault = fault_type.map(|fault_type| Fault {
+            fault_type,
+            ..Fault::default()
+        });
+        trouble(fault.as_ref(), world, 2_000)
+    };
+    let gone = counted_by(0, 1, 1);
+    assert!(said(Some(FaultType::ScaleCounters), &gone).is_some_and(|said| said.contains("is gone")));
+    assert_eq!(said(Some(FaultType::ScaleCounters), &counted_by(0, 1, 0)), None);
+    assert_eq!(said(Some(FaultType::KillCounter), &gone), None);
+    assert_eq!(said(None, &gone), None);
 }
 
 #[test]

@@ -89,6 +89,39 @@ async fn nobody_is_asked_before_pods_and_runs_are_listed() {
     assert_eq!(asked(&calls), Vec::<String>::new());
 }
 
+fn turn<'a>(context: &'a Context, run: &'a ChaosRun, memory: &'a mut Memory, injection: Injection) -> Turn<'a> {
+    Turn {
+        context,
+        run,
+        memory,
+        status: ChaosRunStatus {
+            injections: vec![injection],
+            ..ChaosRunStatus::default()
+        },
+        look: Look {
+            world: World::default(),
+            places: None,
+        },
+    }
+}
+
+#[tokio::test]
+async fn after_a_fault_it_is_looked_at_once_and_then_with_patience() {
+    let (client, _) = api(&[500]);
+    let (context, run) = (context(client), run());
+    let mut memory = Memory::default();
+    memory.slow.read_us = 1;
+    let injected = Injection {
+        state: InjectionState::Injected,
+        ..Injection::default()
+    };
+    let mut turn = turn(&context, &run, &mut memory, injected);
+    assert!(turn.close(InjectionState::Recovered, String::new()).await.is_ok());
+    assert_eq!((turn.memory.slow.read_us, turn.next_look()), (0, CLOSE_LOOK));
+    turn.memory.slow.read_us = 2;
+    assert_eq!(turn.next_look(), LOOK);
+}
+
 #[tokio::test]
 async fn after_a_fault_that_was_withdrawn_it_must_be_steady_anew() {
     let (client, calls) = api(&[]);
@@ -101,19 +134,7 @@ async fn after_a_fault_that_was_withdrawn_it_must_be_steady_anew() {
         state: InjectionState::Intended,
         ..Injection::default()
     };
-    let mut turn = Turn {
-        context: &context,
-        run: &run,
-        memory: &mut memory,
-        status: ChaosRunStatus {
-            injections: vec![intended],
-            ..ChaosRunStatus::default()
-        },
-        look: Look {
-            world: World::default(),
-            places: None,
-        },
-    };
+    let mut turn = turn(&context, &run, &mut memory, intended);
     assert!(turn.withdraw(&Processes::usual()).await.is_ok());
     assert_eq!(turn.status.injections, []);
     assert_eq!(memory.steady_since_us, None);
