@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{Request, Response};
-use eoslab_api::chaos::VictimStatus;
+use eoslab_api::chaos::{Fault, FaultType, VictimStatus};
 use eoslab_operator::http::Health;
 use kube::Client;
 use kube::client::Body;
@@ -120,6 +120,41 @@ async fn after_a_fault_it_is_looked_at_once_and_then_with_patience() {
     assert_eq!((turn.memory.slow.read_us, turn.next_look()), (0, CLOSE_LOOK));
     turn.memory.slow.read_us = 2;
     assert_eq!(turn.next_look(), LOOK);
+}
+
+#[tokio::test]
+async fn a_fault_that_the_api_does_not_let_be_taken_back_stays_at_work() {
+    let (client, calls) = api(&[403, 200, 200]);
+    let context = context(client);
+    let mut run = run().as_ref().clone();
+    run.spec.faults = vec![Fault {
+        fault_type: FaultType::ScaleCounters,
+        replicas: Some(3),
+        ..Fault::default()
+    }];
+    let mut memory = Memory::default();
+    let scaled = Injection {
+        fault_type: FaultType::ScaleCounters,
+        state: InjectionState::Injected,
+        injected_at: Some(micro(1)),
+        victim: Some(VictimStatus {
+            namespace: "lab".to_owned(),
+            name: "storm".to_owned(),
+            replicas_before: Some(2),
+            ..VictimStatus::default()
+        }),
+        ..Injection::default()
+    };
+    let mut turn = turn(&context, &run, &mut memory, scaled);
+    let healed_at = |turn: &Turn| turn.status.injections[0].healed_at.clone();
+    assert!(turn.heal(&Processes::usual()).await.is_ok());
+    assert_eq!(healed_at(&turn), None, "it is tried again at the next look");
+    assert!(turn.heal(&Processes::usual()).await.is_ok());
+    assert!(healed_at(&turn).is_some());
+    let of_lab = "PATCH /apis/eoslab.dev/v1alpha1/namespaces/lab";
+    let scale = format!("{of_lab}/loadtests/storm/scale");
+    let finalizers = format!("{of_lab}/chaosruns/storm");
+    assert_eq!(asked(&calls), [scale.clone(), scale, finalizers]);
 }
 
 #[tokio::test]
