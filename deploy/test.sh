@@ -65,11 +65,17 @@ end_to_end() {
   cargo test --release --quiet --no-fail-fast -p eoslab-tests -- --test-threads=1
 }
 
-# Each test leaves its namespace to be deleted in the background. Those that EOSLAB_KEEP=1 keeps have no end.
+left() {
+  kubectl get namespaces -l "eoslab.dev/e2e=$EOSLAB_E2E" -o name &&
+    kubectl get chaosruns,loadtests -n eoslab-chaos -o name
+}
+
+# Each test leaves its namespace, or what is in the one for faults, to be deleted in the background. What EOSLAB_KEEP=1
+# keeps has no end.
 nothing_is_left() {
   local left deadline=$((SECONDS + 300))
   [ -z "${EOSLAB_KEEP:-}" ] || return 0
-  while left=$(kubectl get namespaces -l "eoslab.dev/e2e=$EOSLAB_E2E" -o name) || return; [ -n "$left" ]; do
+  while left=$(left) || return; [ -n "$left" ]; do
     ((SECONDS < deadline)) || { printf 'not deleted: %s\n' "$left" >&2; return 1; }
     sleep 1
   done

@@ -61,11 +61,7 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
     let now_us = (context.now_us)();
     let namespace = run.namespace().unwrap_or_default();
     let is_due = now_us - memory.slow.read_us >= SLOW_INTERVAL_US;
-    // Before its turn and after its last fault, a run asks nobody outside the API.
-    let is_quiet = matches!(
-        known_status(memory, run).phase,
-        ChaosPhase::Pending | ChaosPhase::Judging
-    );
+    let phase = known_status(memory, run).phase;
     if is_due {
         let loadtests: Api<LoadTest> = Api::namespaced(context.client.clone(), &namespace);
         let found = loadtests.get_opt(&run.spec.load_test).await;
@@ -94,7 +90,7 @@ pub async fn look(context: &Context, run: &ChaosRun, memory: &mut Memory) -> Res
         places: &places,
         memory,
     };
-    let world = looking.world(&loadtest, is_due, is_quiet).await?;
+    let world = looking.world(&loadtest, is_due, phase).await?;
     Ok(Look {
         world,
         places: Some(places),
@@ -110,17 +106,23 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    async fn world(mut self, loadtest: &LoadTest, is_due: bool, is_quiet: bool) -> Result<World, Error> {
-        if is_due {
+    async fn world(mut self, loadtest: &LoadTest, is_due: bool, phase: ChaosPhase) -> Result<World, Error> {
+        // After its last fault a run waits for nothing but the LoadTest.
+        let is_judging = phase == ChaosPhase::Judging;
+        if is_due && !is_judging {
             self.slots().await?;
+        }
+        // Who may be hit matters only before a fault.
+        if is_due && self.is_between() {
             self.allowed().await;
         }
-        if is_due && !is_quiet {
+        // Before its turn it asks nobody outside the API.
+        if is_due && !is_judging && phase != ChaosPhase::Pending {
             self.outside().await;
         }
         // A program that starts in a broker, and brokers that are dead, let one wait: what is seen is stamped after them.
         let active_controller = self.active_controller().await;
-        let topic = self.topic().await;
+        let topic = if is_judging { None } else { self.topic().await };
         let slow = &self.memory.slow;
         Ok(World {
             now_us: (self.context.now_us)(),

@@ -26,12 +26,14 @@ use crate::world::World;
 const CLOSE_LOOK: Duration = Duration::from_millis(250);
 /// Between two looks otherwise.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks of a run that only waits for its LoadTest: many may.
+const PATIENT_LOOK: Duration = Duration::from_secs(2);
 /// So long it is tried to take back the fault of a run that is being deleted, us.
 const RELEASE_TIMEOUT_US: i64 = 60_000_000;
 /// So long after its time a frozen process is awake for certain, us: the intent was written before the act.
 const WAKING_US: i64 = 20_000_000;
-/// A status that only grew is written this often, us.
-const STATUS_INTERVAL_US: i64 = 1_000_000;
+/// A status that only grew is written this often, us: one with many injections costs the API server a tenth of a second.
+const STATUS_INTERVAL_US: i64 = 2_000_000;
 
 /// Brings a ChaosRun a step further.
 ///
@@ -363,7 +365,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// A step is written at once, numbers that grow once a second.
+    /// A step is written at once, numbers that grow every two seconds.
     async fn write(&mut self, before: &ChaosRunStatus, is_act: bool) -> Result<(), Error> {
         let now_us = self.world().now_us;
         status::derive(self.run, &mut self.status, now_us);
@@ -383,9 +385,11 @@ impl Turn<'_> {
 
     fn next_look(&self) -> Duration {
         match current(&self.status) {
+            Some(_) => CLOSE_LOOK,
+            None if self.memory.slow.read_us == 0 => CLOSE_LOOK,
+            None if self.status.phase == ChaosPhase::Judging => PATIENT_LOOK,
             // So that what the next fault is measured from was just read.
-            None if self.memory.slow.read_us > 0 => LOOK,
-            _ => CLOSE_LOOK,
+            None => LOOK,
         }
     }
 }

@@ -3,47 +3,50 @@
 use std::time::Duration;
 
 use eoslab_tests::{LoadTest, TestNamespace, is_counted};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-fn crash_all_counters(run: &LoadTest) -> Result<(), String> {
-    wait_until_counted(run, 40_000)?;
-    run.signal_all(&run.ready_pods("counter")?, "counter", "KILL", &[])
-}
-
-fn wait_until_counted(run: &LoadTest, events: u64) -> Result<(), String> {
-    run.wait_for(&format!("{events} are counted"), LIMIT, |s| {
+/// Waits until so many are counted, and says how many are.
+fn wait_until_counted(run: &LoadTest, events: u64) -> Result<u64, String> {
+    let status = run.wait_for(&format!("{events} are counted"), LIMIT, |s| {
         s["counters"]["counted"].as_u64() > Some(events)
     })?;
-    Ok(())
+    Ok(status["counters"]["counted"].as_u64().unwrap_or_default())
 }
 
-fn run_with_crashed_counters(test: &str, mode: &str) -> Result<Value, String> {
-    let namespace = TestNamespace::create(test);
-    let changes = json!({"producer": {"rate": 5_000, "events": 5_000_000}, "counter": {"mode": mode}});
-    let run = LoadTest::apply("crashed", &namespace, changes)?;
-    crash_all_counters(&run)?;
-    wait_until_counted(&run, 100_000)?;
-    run.stop()?;
-    run.wait_for_end(LIMIT)
-}
-
+/// The control and what it controls side by side, so that both have the same crash.
 #[test]
-fn at_least_once_doubles_when_counters_crash_and_the_verdict_says_so() -> Result<(), String> {
-    let status = run_with_crashed_counters("alo", "at-least-once")?;
-    assert_eq!(status["verdict"], "Fail", "{status:#}");
-    assert!(status["correctness"]["duplicated"].as_u64() > Some(0), "{status:#}");
-    assert!(status["correctness"]["accountsWrong"].as_u64() > Some(0), "{status:#}");
-    let named = status["correctness"]["wrongAccounts"].as_array().map(Vec::len);
-    assert!(named > Some(0), "the accounts are named: {status:#}");
-    Ok(())
-}
+fn counters_that_crash_double_events_at_least_once_and_none_exactly_once() -> Result<(), String> {
+    let namespace = TestNamespace::create("controls");
+    let apply = |mode: &str| {
+        let changes = json!({"producer": {"rate": 5_000, "events": 5_000_000}, "counter": {"mode": mode}});
+        LoadTest::apply(mode, &namespace, changes)
+    };
+    let runs = [apply("at-least-once")?, apply("exactly-once")?];
+    for run in &runs {
+        wait_until_counted(run, 10_000)?;
+    }
+    let mut counted = Vec::new();
+    for run in &runs {
+        run.signal_all(&run.ready_pods("counter")?, "counter", "KILL", &[])?;
+        counted.push(wait_until_counted(run, 0)?);
+    }
+    for (run, counted) in runs.iter().zip(counted) {
+        wait_until_counted(run, counted + 30_000)?;
+        run.stop()?;
+    }
 
-#[test]
-fn exactly_once_stays_exact_under_the_same_crash() -> Result<(), String> {
-    let status = run_with_crashed_counters("eos", "exactly-once")?;
-    assert_eq!(status["verdict"], "Pass", "{status:#}");
-    assert!(is_counted(&status), "{status:#}");
+    let [doubled, exact] = [runs[0].wait_for_end(LIMIT)?, runs[1].wait_for_end(LIMIT)?];
+    assert_eq!(doubled["verdict"], "Fail", "{doubled:#}");
+    assert!(doubled["correctness"]["duplicated"].as_u64() > Some(0), "{doubled:#}");
+    assert!(
+        doubled["correctness"]["accountsWrong"].as_u64() > Some(0),
+        "{doubled:#}"
+    );
+    let named = doubled["correctness"]["wrongAccounts"].as_array().map(Vec::len);
+    assert!(named > Some(0), "the accounts are named: {doubled:#}");
+    assert_eq!(exact["verdict"], "Pass", "{exact:#}");
+    assert!(is_counted(&exact), "{exact:#}");
     Ok(())
 }

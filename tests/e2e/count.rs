@@ -25,9 +25,9 @@ fn count(ip: &str, account: &str) -> Result<(u16, Value), String> {
 #[test]
 fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
     let namespace = TestNamespace::create("count");
-    let run = LoadTest::apply("count", &namespace, json!({"producer": {"events": 300_000}}))?;
-    run.wait_for("a third is counted", LIMIT, |s| {
-        s["counters"]["counted"].as_u64() > Some(100_000)
+    let run = LoadTest::apply("count", &namespace, json!({"producer": {"events": 200_000}}))?;
+    run.wait_for("some are counted", LIMIT, |s| {
+        s["counters"]["counted"].as_u64() > Some(20_000)
     })?;
     let pod = run.ready_pods("counter")?.pop().ok_or("no counter is ready")?;
     let ip = pod_ip(&namespace.name, &pod)?;
@@ -64,14 +64,14 @@ fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
 
     let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
-    assert_eq!(status["correctness"]["counted"], 300_000, "{status:#}");
-    assert_eq!(status["correctness"]["inLog"], 300_000, "{status:#}");
+    assert_eq!(status["correctness"]["counted"], 200_000, "{status:#}");
+    assert_eq!(status["correctness"]["inLog"], 200_000, "{status:#}");
     assert!(status["latency"]["endToEnd"]["p99Us"].as_u64() > Some(0), "{status:#}");
     assert!(
         status["latency"]["validity"].is_string(),
         "no latency without its validity: {status:#}"
     );
-    Ok(())
+    kubectl_reads_well(&namespace, "count")
 }
 
 #[test]
@@ -128,13 +128,10 @@ fn two_runs_at_a_time_do_not_disturb_one_another_and_leave_nothing() -> Result<(
     Ok(())
 }
 
-#[test]
-fn kubectl_reads_well() -> Result<(), String> {
+/// Of a LoadTest that has passed, alone in its namespace.
+fn kubectl_reads_well(namespace: &TestNamespace, name: &str) -> Result<(), String> {
     let acks = kubectl(&["explain", "loadtest.spec.producer.acks"])?;
     assert!(acks.contains("in-sync") && acks.contains("all"), "{acks}");
-    let namespace = TestNamespace::create("kubectl");
-    let run = LoadTest::apply("short", &namespace, json!({"producer": {"events": 50_000}}))?;
-    run.wait_for_end(LIMIT)?;
     let table = kubectl(&["-n", &namespace.name, "get", "lt"])?;
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
@@ -146,7 +143,7 @@ fn kubectl_reads_well() -> Result<(), String> {
     );
     let row: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     assert_eq!(row.len(), header.len(), "every column has a value: {table}");
-    let described = kubectl(&["-n", &namespace.name, "describe", "loadtest", "short"])?;
+    let described = kubectl(&["-n", &namespace.name, "describe", "loadtest", name])?;
     for part in ["Verdict:", "Pass", "Events:", "Counted:"] {
         assert!(described.contains(part), "`{part}` in:\n{described}");
     }

@@ -57,6 +57,7 @@ impl<'a> LoadTest<'a> {
     /// # Errors
     /// [`Failure`] when the API server refuses it.
     pub fn apply(name: &str, namespace: &'a TestNamespace, changes: Value) -> Result<Self, Failure> {
+        namespace.wait_until_gone(name);
         kubectl_with_input(&["apply", "-f", "-"], &spec(name, namespace, changes).to_string())?;
         Ok(Self {
             namespace,

@@ -72,17 +72,27 @@ impl TestNamespace {
         }
     }
 
-    /// The ChaosRuns go first, for they heal what they injected; then the LoadTests, whose finalizer removes topic and
-    /// ledger while Secret and pods still stand.
+    /// The ChaosRuns go first, for they heal what they injected; then the LoadTests, in the background: the counters' group
+    /// is given up only with their sessions.
     fn empty(&self) {
-        for kind in ["chaosruns", "loadtests"] {
-            if let Err(failure) = kubectl(&["-n", &self.name, "delete", kind, "--all", "--timeout=120s"]) {
+        for (kind, how) in [("chaosruns", "--timeout=120s"), ("loadtests", "--wait=false")] {
+            if let Err(failure) = kubectl(&["-n", &self.name, "delete", kind, "--all", how]) {
                 eprintln!("clean-up: {failure}");
             }
         }
     }
 
-    /// Deletes it with all that is in it, and does not wait: the counters' group is given up only with their sessions.
+    /// Waits until a LoadTest that the test before left there is gone.
+    pub(crate) fn wait_until_gone(&self, loadtest: &str) {
+        if self.is_own {
+            return;
+        }
+        let loadtest = format!("loadtest/{loadtest}");
+        // Without one it says so, and that is what is wanted.
+        let _ = kubectl(&["-n", &self.name, "wait", &loadtest, "--for=delete", "--timeout=120s"]);
+    }
+
+    /// Deletes it with all that is in it, and does not wait.
     fn delete(&self) {
         let name = &self.name;
         let script =

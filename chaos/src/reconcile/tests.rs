@@ -27,6 +27,9 @@ fn api(codes: &'static [u16]) -> (Client, Calls) {
             let call = format!("{} {}", request.method(), request.uri().path());
             asked.lock().unwrap_or_else(PoisonError::into_inner).push(call);
             let answer = match code {
+                200 if request.uri().path().ends_with("/scale") => {
+                    json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {}}).to_string()
+                }
                 200 => object().to_string(),
                 _ => json!({"kind": "Status", "code": code, "reason": "Refused", "message": "refused"}).to_string(),
             };
@@ -120,6 +123,8 @@ async fn after_a_fault_it_is_looked_at_once_and_then_with_patience() {
     assert_eq!((turn.memory.slow.read_us, turn.next_look()), (0, CLOSE_LOOK));
     turn.memory.slow.read_us = 2;
     assert_eq!(turn.next_look(), LOOK);
+    turn.status.phase = ChaosPhase::Judging;
+    assert_eq!(turn.next_look(), PATIENT_LOOK);
 }
 
 #[tokio::test]
