@@ -34,7 +34,7 @@ packages() {
 
 # What drives the browser that the report's page is opened in.
 browser_driver() {
-  npm ci --prefix report/tests/page --silent --no-audit --no-fund
+  npm ci --prefix report/tests/page --loglevel=error --no-audit --no-fund
 }
 
 unit_and_integration() {
