@@ -25,8 +25,9 @@ classpath=${classpath%:}
 /opt/java/bin/java -Xshare:dump
 /opt/java/bin/java -cp "$classpath" kafka.tools.StorageTool format --cluster-id ZW9zbGFiLWVtYmVkZGVkLQ \
   --config "$work/server.properties"
-# It must not outlive this for long, however this ends.
-timeout --foreground --kill-after=10 120 /opt/java/bin/java -XX:TieredStopAtLevel=1 -XX:+UseG1GC -Xmx512m \
+# It must not outlive this for long, however this ends. The second limit begins with the first signal, and it writes the
+# archive after that: 8 s on two cores that compile everything else meanwhile.
+timeout --foreground --kill-after=120 300 /opt/java/bin/java -XX:TieredStopAtLevel=1 -XX:+UseG1GC -Xmx512m \
   -XX:ArchiveClassesAtExit=/opt/kafka/classes.jsa \
   -Dlog4j2.configurationFile=/opt/kafka/config/log4j2.xml -Dkafka.logs.dir="$work" \
   -cp "$classpath" kafka.Kafka "$work/server.properties" >"$work/broker.log" &
@@ -37,7 +38,12 @@ until grep -q 'Kafka Server started' "$work/broker.log"; do
   sleep 0.2
 done
 kill "$broker"
+status=0
+wait "$broker" || status=$?
 # 143: it ended by the signal.
-wait "$broker" || [ $? = 143 ]
-[ -s /opt/kafka/classes.jsa ] || { tail -n 20 "$work/broker.log"; exit 1; }
+if [ "$status" != 143 ] || [ ! -s /opt/kafka/classes.jsa ]; then
+  tail -n 20 "$work/broker.log"
+  echo "the broker ended with status $status instead of 143, or left no archive of its classes"
+  exit 1
+fi
 rm -r "$work"
