@@ -60,5 +60,4 @@ build_programs() {
   check_go
   [ -d "$(module_dir pause)" ] || step 'compile pause' cached "$(module_dir pause)" go_build pause .
   [ -d "$(module_dir programs)" ] || step 'compile Kubernetes, etcd, CoreDNS, Helm' cached "$(module_dir programs)" make_programs
-  link_programs
 }

@@ -230,6 +230,11 @@ from_nothing_and_purge() (
 up_after_kill_at() { kill_up_at "$1" "$2" && "$LAB" up; }
 
 # A build that has to happen again, from Go's cache: only the last step is repeated.
+# A directory with something in it and without a mark is taken for somebody else's.
+build_leaves_state_alone() {
+  EOSLAB_STATE=$WORK/unused "$LAB" build && [ ! -e "$WORK/unused" ]
+}
+
 up_after_killed_build() {
   local built
   built=$(dirname "$(readlink "$BIN/helm")")
@@ -241,6 +246,7 @@ up_after_killed_build() {
 main() {
   check 'up' "$LAB" up
   check 'up again changes nothing' up_changes_nothing
+  check 'build touches nothing but the cache' build_leaves_state_alone
   check 'another state directory is refused' refuses 'another lab is running' env EOSLAB_STATE="$WORK/other" "$LAB" up
   check 'a directory with other contents is refused' refuses 'holds something else' foreign_state
   check 'an ordinary user is refused' refuses 'needs root' setpriv --reuid 65534 --clear-groups "$LAB" up
