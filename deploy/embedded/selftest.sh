@@ -232,7 +232,7 @@ up_after_kill_at() { kill_up_at "$1" "$2" && "$LAB" up; }
 # A build that has to happen again, from Go's cache: only the last step is repeated.
 # A directory with something in it and without a mark is taken for somebody else's.
 build_leaves_state_alone() {
-  EOSLAB_STATE=$WORK/unused "$LAB" build && [ ! -e "$WORK/unused" ]
+  EOSLAB_STATE=$WORK/unused "$LAB" build && [ -z "$(ls -A "$WORK/unused")" ]
 }
 
 up_after_killed_build() {
