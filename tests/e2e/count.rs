@@ -25,9 +25,9 @@ fn count(ip: &str, account: &str) -> Result<(u16, Value), String> {
 #[test]
 fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
     let namespace = TestNamespace::create("count");
-    let run = LoadTest::apply("count", &namespace, json!({"producer": {"events": 200_000}}))?;
-    run.wait_for("some are counted", LIMIT, |s| {
-        s["counters"]["counted"].as_u64() > Some(20_000)
+    let run = LoadTest::apply("count", &namespace, json!({"producer": {"events": 300_000}}))?;
+    run.wait_for("a third is counted", LIMIT, |s| {
+        s["counters"]["counted"].as_u64() > Some(100_000)
     })?;
     let pod = run.ready_pods("counter")?.pop().ok_or("no counter is ready")?;
     let ip = pod_ip(&namespace.name, &pod)?;
@@ -64,8 +64,8 @@ fn a_running_counter_agrees_with_the_log() -> Result<(), String> {
 
     let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
-    assert_eq!(status["correctness"]["counted"], 200_000, "{status:#}");
-    assert_eq!(status["correctness"]["inLog"], 200_000, "{status:#}");
+    assert_eq!(status["correctness"]["counted"], 300_000, "{status:#}");
+    assert_eq!(status["correctness"]["inLog"], 300_000, "{status:#}");
     assert!(status["latency"]["endToEnd"]["p99Us"].as_u64() > Some(0), "{status:#}");
     assert!(
         status["latency"]["validity"].is_string(),

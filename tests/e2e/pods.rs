@@ -12,9 +12,9 @@ const LIMIT: Duration = Duration::from_secs(600);
 #[test]
 fn deleted_and_crashed_pods_are_replaced_and_the_run_goes_on() -> Result<(), String> {
     let namespace = TestNamespace::create("replaced");
-    let run = LoadTest::apply("replaced", &namespace, json!({"producer": {"events": 200_000}}))?;
+    let run = LoadTest::apply("replaced", &namespace, json!({"producer": {"events": 300_000}}))?;
     run.wait_for("some are produced", LIMIT, |s| {
-        s["producers"]["sent"].as_u64() > Some(20_000)
+        s["producers"]["sent"].as_u64() > Some(60_000)
     })?;
     let producers = run.ready_pods("producer")?;
     let [crashed, deleted, ..] = producers.as_slice() else {
@@ -28,7 +28,7 @@ fn deleted_and_crashed_pods_are_replaced_and_the_run_goes_on() -> Result<(), Str
     let status = run.wait_for_end(LIMIT)?;
     assert_eq!(status["verdict"], "Pass", "{status:#}");
     assert_eq!(
-        status["correctness"]["inLog"], 200_000,
+        status["correctness"]["inLog"], 300_000,
         "producers resume where the log ends: {status:#}"
     );
     Ok(())
