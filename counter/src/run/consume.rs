@@ -21,6 +21,7 @@ use super::outage::Outage;
 use super::round::Rounds;
 use super::shared::Shared;
 use super::watermarks;
+use crate::args::Protocol;
 use crate::count::RecordView;
 
 /// Longest wait for a record, and so the longest time between two looks at everything else.
@@ -35,8 +36,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the commit before the end may take.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(2);
-/// How long to wait before a new client asks for an id that the group still holds. A session lasts much longer, and a
-/// longer wait would be booked as Kafka's.
+/// How long to wait before a new client takes over. The session that holds an id lasts much longer, and a longer wait would
+/// be booked as Kafka's.
 const REJOIN_WAIT: Duration = Duration::from_secs(1);
 
 /// What the thread works with.
@@ -45,6 +46,8 @@ pub struct ConsumeDeps {
     pub config: ClientConfig,
     /// Topic of the events.
     pub topic: String,
+    /// Who hands out partitions.
+    pub protocol: Protocol,
     /// Partitions of the run.
     pub partitions: u32,
     /// The counter without Kafka.
@@ -105,7 +108,7 @@ impl ConsumeDeps {
 pub fn consume(deps: &ConsumeDeps) -> Result<Summary, RunError> {
     loop {
         match consume_with_one_client(deps) {
-            Err(error) if error.is_id_held() => wait_to_rejoin(deps),
+            Err(error) if error.passes() => wait_to_rejoin(deps),
             ended => return ended,
         }
     }
@@ -113,7 +116,7 @@ pub fn consume(deps: &ConsumeDeps) -> Result<Summary, RunError> {
 
 /// Consumes until stopped, or until the client is of no more use.
 fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
-    let context = CounterContext::new(&deps.topic, deps.partitions, deps.core.clone());
+    let context = CounterContext::new(&deps.topic, deps.partitions, deps.protocol, deps.core.clone());
     let consumer: CounterConsumer = deps.config.create_with_context(context)?;
     let ends = if deps.exit_at_end {
         Some(watermarks::ends(&consumer, &deps.topic, deps.partitions)?)
@@ -136,7 +139,8 @@ fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
     if let Err(error) = &ended {
         member.note_end(error);
     }
-    let summary = member.close(&mut rounds, ended.is_ok() && !deps.lost.is_cancelled());
+    let cleanly = ended.as_ref().map_or_else(RunError::is_displaced, |()| true);
+    let summary = member.close(&mut rounds, cleanly && !deps.lost.is_cancelled());
     ended.map(|()| summary)
 }
 
@@ -275,9 +279,14 @@ impl Member {
     fn judge(&self, error: KafkaError) -> Result<(), RunError> {
         self.check_fatal()?;
         match error {
-            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(RunError::OutOfRange {
-                what: watermarks::explain(&self.consumer),
-            }),
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                Err(match watermarks::explain(&self.consumer) {
+                    Some(what) => RunError::OutOfRange { what },
+                    None => RunError::Displaced {
+                        what: "no broker said where a partition begins",
+                    },
+                })
+            }
             error => {
                 // The client goes on by itself: a broker is away, a coordinator moves, a topic is not there yet.
                 warn!(%error, "kafka client");

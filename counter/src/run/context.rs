@@ -11,8 +11,10 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
+use super::coordinator::CoordinatorWatch;
 use super::engine::{Engine, Seek, Which};
 use super::error::RunError;
+use crate::args::Protocol;
 use crate::ledger::{LedgerError, Mode};
 
 /// How long a rebalance may wait for Redis. Beyond that an assignment is finished later, between polls, and a
@@ -30,6 +32,8 @@ pub struct CounterContext {
     partitions: u32,
     core: SharedCore,
     commits_answered: AtomicU64,
+    /// With the consumer protocol.
+    coordinator: Option<Mutex<CoordinatorWatch>>,
 }
 
 /// The state where one client after another works with it.
@@ -96,12 +100,13 @@ impl Core {
 
 impl CounterContext {
     /// For a new client of `topic`, of which `partitions` partitions are known.
-    pub fn new(topic: &str, partitions: u32, core: SharedCore) -> Self {
+    pub fn new(topic: &str, partitions: u32, protocol: Protocol, core: SharedCore) -> Self {
         let context = Self {
             topic: topic.to_owned(),
             partitions,
             core,
             commits_answered: AtomicU64::new(0),
+            coordinator: (protocol == Protocol::Consumer).then(Mutex::default),
         };
         context.core().restart();
         context
@@ -109,7 +114,7 @@ impl CounterContext {
 
     /// The state; never held across a poll.
     pub fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.core)
     }
 
     /// Topic that is consumed.
@@ -274,6 +279,10 @@ pub fn flush_until(engine: &mut Engine, which: Which<'_>, deadline: Instant) -> 
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn partitions_of(list: &TopicPartitionList) -> Vec<u32> {
     list.elements()
         .iter()
@@ -283,7 +292,15 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<u32> {
 
 impl ClientContext for CounterContext {
     fn stats_raw(&self, statistics: &[u8]) {
-        self.core().engine.stats().report.quota_us += held_back_us(statistics);
+        let mut core = self.core();
+        core.engine.stats().report.quota_us += held_back_us(statistics);
+        if let Some(watch) = &self.coordinator
+            && lock(watch).note(statistics, Instant::now())
+        {
+            core.failure.get_or_insert(RunError::Displaced {
+                what: "answers of the group's coordinator came too late, and with them what it assigned",
+            });
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

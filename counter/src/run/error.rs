@@ -34,6 +34,12 @@ pub enum RunError {
         /// What the client says.
         reason: String,
     },
+    /// The client's place in the group or in the log is lost, but not for a new client.
+    #[error("{what}: a new client takes over")]
+    Displaced {
+        /// What was lost.
+        what: &'static str,
+    },
     /// The topic does not hold what the ledger would go on from.
     #[error("{what}; nothing is counted from here on: the log was truncated, deleted from, or is another topic")]
     OutOfRange {
@@ -66,6 +72,16 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether a new client can go on where this one cannot.
+    pub fn passes(&self) -> bool {
+        self.is_id_held() || self.is_displaced()
+    }
+
+    /// Whether the client was well until it lost its place: what it has read can be applied and committed.
+    pub fn is_displaced(&self) -> bool {
+        matches!(self, Self::Displaced { .. })
+    }
+
     /// Whether the group still holds this member's id for its last process: with the consumer protocol that is fatal
     /// for the client, but passes once the session of that process has ended.
     pub fn is_id_held(&self) -> bool {

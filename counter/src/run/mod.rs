@@ -3,6 +3,7 @@
 mod config;
 mod consume;
 mod context;
+mod coordinator;
 mod count_route;
 mod engine;
 mod error;
@@ -102,6 +103,7 @@ async fn work(
     let deps = consume::ConsumeDeps {
         config,
         topic: args.kafka.topic.clone(),
+        protocol: args.consumer.protocol,
         partitions: spec.partitions,
         core: Arc::new(Mutex::new(context::Core::new(engine))),
         shared: shared.clone(),

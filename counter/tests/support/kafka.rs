@@ -359,6 +359,11 @@ impl Counter {
         Ok((status, body.to_owned()))
     }
 
+    /// How often a new client took over as the coordinator had answered too late.
+    pub fn new_clients(&self) -> usize {
+        self.log().matches("a new client takes over").count()
+    }
+
     pub fn wait_ready(&self) {
         wait_until("the counter is ready", || self.get("/readyz").0 == 200);
     }
