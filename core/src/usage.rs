@@ -14,6 +14,8 @@ pub struct ResourceUse {
     pub throttled_periods: u64,
     /// Time that all cores of the node were busy, since it was started.
     pub node_busy_us: u64,
+    /// Part of it in which a core of the node had work, but the machine below ran another virtual machine.
+    pub node_stolen_us: u64,
     /// Time that cores of the node had nothing to do but wait for a disk, since it was started.
     pub node_io_wait_us: u64,
     /// Time of all cores of the node, since it was started.

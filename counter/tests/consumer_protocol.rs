@@ -49,8 +49,8 @@ fn restart_a_second(first: &Counter, start: impl Fn() -> Counter) -> Counter {
     second.wait_ready();
     for _ in 0..3 {
         wait_until("each has two partitions", || first.holds(2) && second.holds(2));
-        let (before, asked_at) = (first.report().rebalances, Instant::now());
         let clients_before = first.new_clients();
+        let (before, asked_at) = (first.report().rebalances, Instant::now());
         assert_eq!(second.terminate(), Some(0), "{}", second.log());
         second = start();
         second.wait_ready();

@@ -53,6 +53,7 @@ fn node(stat: &str) -> Option<ResourceUse> {
     let (all, idle, io_wait): (u64, _, _) = (ticks.iter().sum(), ticks.get(3)?, ticks.get(4)?);
     Some(ResourceUse {
         node_busy_us: (all - idle - io_wait) * TICK_US,
+        node_stolen_us: ticks.get(7).copied().unwrap_or(0) * TICK_US,
         node_io_wait_us: io_wait * TICK_US,
         node_total_us: all * TICK_US,
         ..ResourceUse::default()
@@ -104,6 +105,7 @@ mod tests {
             (usage.node_busy_us, usage.node_io_wait_us, usage.node_total_us),
             (400_000, 600_000, 6_000_000)
         );
+        assert_eq!(usage.node_stolen_us, 40_000);
         assert_eq!(node("intr 5"), None);
         assert_eq!(node("cpu 1 2"), None);
     }

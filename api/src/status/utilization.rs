@@ -105,6 +105,9 @@ pub struct LedgerUtilization {
 pub struct NodeUtilization {
     /// CPU of all cores, by whatever runs there.
     pub cpu_percent: u32,
+    /// Share of the time in which a core had work, but the machine below the node ran another virtual machine (steal);
+    /// `cpuPercent` includes it.
+    pub stolen_percent: u32,
     /// Share of the time that cores had nothing to do but wait for a disk.
     pub io_wait_percent: u32,
     /// Memory in use, at the end.

@@ -50,6 +50,7 @@ fn usage() -> ResourceUse {
         node_total_us: 20,
         node_io_wait_us: 21,
         node_memory_percent: 22,
+        node_stolen_us: 23,
     }
 }
 

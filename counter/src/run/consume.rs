@@ -21,7 +21,6 @@ use super::outage::Outage;
 use super::round::Rounds;
 use super::shared::Shared;
 use super::watermarks;
-use crate::args::Protocol;
 use crate::count::RecordView;
 
 /// Longest wait for a record, and so the longest time between two looks at everything else.
@@ -46,8 +45,6 @@ pub struct ConsumeDeps {
     pub config: ClientConfig,
     /// Topic of the events.
     pub topic: String,
-    /// Who hands out partitions.
-    pub protocol: Protocol,
     /// Partitions of the run.
     pub partitions: u32,
     /// The counter without Kafka.
@@ -107,16 +104,20 @@ impl ConsumeDeps {
 /// Consumes until stopped; blocks. The consumer is closed when it returns.
 pub fn consume(deps: &ConsumeDeps) -> Result<Summary, RunError> {
     loop {
-        match consume_with_one_client(deps) {
+        let (ended, summary) = consume_with_one_client(deps)?;
+        match ended {
             Err(error) if error.passes() => wait_to_rejoin(deps),
-            ended => return ended,
+            ended => return ended.map(|()| summary),
+        }
+        if deps.is_stopped() {
+            return Ok(summary);
         }
     }
 }
 
-/// Consumes until stopped, or until the client is of no more use.
-fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
-    let context = CounterContext::new(&deps.topic, deps.partitions, deps.protocol, deps.core.clone());
+/// Consumes until stopped, or until the client is of no more use: how that ended, and what it did.
+fn consume_with_one_client(deps: &ConsumeDeps) -> Result<(Result<(), RunError>, Summary), RunError> {
+    let context = CounterContext::new(&deps.topic, deps.partitions, deps.core.clone());
     let consumer: CounterConsumer = deps.config.create_with_context(context)?;
     let ends = if deps.exit_at_end {
         Some(watermarks::ends(&consumer, &deps.topic, deps.partitions)?)
@@ -139,9 +140,8 @@ fn consume_with_one_client(deps: &ConsumeDeps) -> Result<Summary, RunError> {
     if let Err(error) = &ended {
         member.note_end(error);
     }
-    let cleanly = ended.as_ref().map_or_else(RunError::is_displaced, |()| true);
-    let summary = member.close(&mut rounds, cleanly && !deps.lost.is_cancelled());
-    ended.map(|()| summary)
+    let summary = member.close(&mut rounds, ended.is_ok() && !deps.lost.is_cancelled());
+    Ok((ended, summary))
 }
 
 fn wait_to_rejoin(deps: &ConsumeDeps) {
@@ -279,14 +279,9 @@ impl Member {
     fn judge(&self, error: KafkaError) -> Result<(), RunError> {
         self.check_fatal()?;
         match error {
-            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-                Err(match watermarks::explain(&self.consumer) {
-                    Some(what) => RunError::OutOfRange { what },
-                    None => RunError::Displaced {
-                        what: "no broker said where a partition begins",
-                    },
-                })
-            }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Err(RunError::OutOfRange {
+                what: watermarks::explain(&self.consumer),
+            }),
             error => {
                 // The client goes on by itself: a broker is away, a coordinator moves, a topic is not there yet.
                 warn!(%error, "kafka client");

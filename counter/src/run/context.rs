@@ -32,8 +32,6 @@ pub struct CounterContext {
     partitions: u32,
     core: SharedCore,
     commits_answered: AtomicU64,
-    /// With the consumer protocol.
-    coordinator: Option<Mutex<CoordinatorWatch>>,
 }
 
 /// The state where one client after another works with it.
@@ -47,7 +45,7 @@ pub struct Core {
     pub assigned: bool,
     /// Whether the group refuses this member's id, as it holds it for the last process that had it.
     id_held: bool,
-    /// What a callback could not deal with; ends the process.
+    /// What a callback could not deal with; ends the client.
     pub failure: Option<RunError>,
     /// Set while records must not be taken, as Redis is out for long; new partitions start paused then.
     pub paused: bool,
@@ -55,11 +53,13 @@ pub struct Core {
     pub closing: bool,
     /// Assignment that waits for Redis.
     pending: Option<TopicPartitionList>,
+    /// With the consumer protocol.
+    coordinator: Option<CoordinatorWatch>,
 }
 
 impl Core {
     /// Without partitions.
-    pub fn new(engine: Engine) -> Self {
+    pub fn new(engine: Engine, protocol: Protocol) -> Self {
         Self {
             engine,
             assigned: false,
@@ -68,6 +68,7 @@ impl Core {
             paused: false,
             closing: false,
             pending: None,
+            coordinator: (protocol == Protocol::Consumer).then(CoordinatorWatch::default),
         }
     }
 
@@ -95,18 +96,18 @@ impl Core {
         self.engine.drop_partitions(&held);
         (self.assigned, self.paused, self.closing) = (false, false, false);
         (self.failure, self.pending) = (None, None);
+        self.coordinator = self.coordinator.take().map(|_| CoordinatorWatch::default());
     }
 }
 
 impl CounterContext {
     /// For a new client of `topic`, of which `partitions` partitions are known.
-    pub fn new(topic: &str, partitions: u32, protocol: Protocol, core: SharedCore) -> Self {
+    pub fn new(topic: &str, partitions: u32, core: SharedCore) -> Self {
         let context = Self {
             topic: topic.to_owned(),
             partitions,
             core,
             commits_answered: AtomicU64::new(0),
-            coordinator: (protocol == Protocol::Consumer).then(Mutex::default),
         };
         context.core().restart();
         context
@@ -114,7 +115,7 @@ impl CounterContext {
 
     /// The state; never held across a poll.
     pub fn core(&self) -> MutexGuard<'_, Core> {
-        lock(&self.core)
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Topic that is consumed.
@@ -279,10 +280,6 @@ pub fn flush_until(engine: &mut Engine, which: Which<'_>, deadline: Instant) -> 
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn partitions_of(list: &TopicPartitionList) -> Vec<u32> {
     list.elements()
         .iter()
@@ -294,12 +291,12 @@ impl ClientContext for CounterContext {
     fn stats_raw(&self, statistics: &[u8]) {
         let mut core = self.core();
         core.engine.stats().report.quota_us += held_back_us(statistics);
-        if let Some(watch) = &self.coordinator
-            && lock(watch).note(statistics, Instant::now())
+        let is_member = core.assigned;
+        if let Some(watch) = &mut core.coordinator
+            && watch.note(statistics, is_member, Instant::now())
         {
-            core.failure.get_or_insert(RunError::Displaced {
-                what: "answers of the group's coordinator came too late, and with them what it assigned",
-            });
+            warn!(why = %RunError::Unheard, "a new client takes over");
+            core.failure.get_or_insert(RunError::Unheard);
         }
     }
 

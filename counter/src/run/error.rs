@@ -34,12 +34,9 @@ pub enum RunError {
         /// What the client says.
         reason: String,
     },
-    /// The client's place in the group or in the log is lost, but not for a new client.
-    #[error("{what}: a new client takes over")]
-    Displaced {
-        /// What was lost.
-        what: &'static str,
-    },
+    /// The group may have assigned what this client never heard of.
+    #[error("answers of the group's coordinator came too late, and with them perhaps what it assigned")]
+    Unheard,
     /// The topic does not hold what the ledger would go on from.
     #[error("{what}; nothing is counted from here on: the log was truncated, deleted from, or is another topic")]
     OutOfRange {
@@ -74,12 +71,7 @@ pub enum RunError {
 impl RunError {
     /// Whether a new client can go on where this one cannot.
     pub fn passes(&self) -> bool {
-        self.is_id_held() || self.is_displaced()
-    }
-
-    /// Whether the client was well until it lost its place: what it has read can be applied and committed.
-    pub fn is_displaced(&self) -> bool {
-        matches!(self, Self::Displaced { .. })
+        self.is_id_held() || matches!(self, Self::Unheard)
     }
 
     /// Whether the group still holds this member's id for its last process: with the consumer protocol that is fatal
@@ -110,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fenced_client_ends_the_process_and_only_a_held_id_is_waited_for() {
+    fn a_fenced_client_ends_the_process_and_a_new_one_takes_over_from_what_passes() {
         let fatal = |code| RunError::Fatal {
             code,
             reason: "as the broker says".into(),
@@ -124,10 +116,11 @@ mod tests {
             let error = fatal(code);
             assert_eq!(error.exit(), Exit::FatalClient, "{error}");
             assert_eq!(
-                error.is_id_held(),
+                error.passes(),
                 code == RDKafkaErrorCode::UnreleasedInstanceId,
                 "{error}"
             );
         }
+        assert!(RunError::Unheard.passes() && !RunError::LostLease.passes());
     }
 }

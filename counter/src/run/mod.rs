@@ -103,9 +103,8 @@ async fn work(
     let deps = consume::ConsumeDeps {
         config,
         topic: args.kafka.topic.clone(),
-        protocol: args.consumer.protocol,
         partitions: spec.partitions,
-        core: Arc::new(Mutex::new(context::Core::new(engine))),
+        core: Arc::new(Mutex::new(context::Core::new(engine, args.consumer.protocol))),
         shared: shared.clone(),
         annotations: slot.annotations(),
         commit_interval: Duration::from_millis(u64::from(args.commit_interval_ms)),

@@ -83,19 +83,22 @@ pub fn committed(
     Ok(committed)
 }
 
-/// Which partition's position is not in its log, in words. `None` if that is seen of none: the client says the same where a
-/// broker does not know a new partition yet.
-pub fn explain(consumer: &CounterConsumer) -> Option<String> {
+/// Which partition's position is not in its log, in words.
+pub fn explain(consumer: &CounterConsumer) -> String {
     let context: &CounterContext = consumer.context();
     let positions = context.core().engine.applied();
-    positions.into_iter().find_map(|(partition, applied)| {
+    let mut unknown = 0;
+    for (partition, applied) in positions {
         let next = applied.offset + 1;
-        let watermarks = consumer.fetch_watermarks(context.topic(), partition as i32, QUERY_TIMEOUT);
-        let (low, high) = watermarks.ok()?;
-        (next < low || next > high).then(|| {
-            format!(
-                "partition {partition} is to be read from offset {next}, but its log holds {low} to {high} (exclusive)"
-            )
-        })
-    })
+        match consumer.fetch_watermarks(context.topic(), partition as i32, QUERY_TIMEOUT) {
+            Ok((low, high)) if next < low || next > high => {
+                return format!(
+                    "partition {partition} is to be read from offset {next}, but its log holds {low} to {high} (exclusive)"
+                );
+            }
+            Ok(_) => {}
+            Err(_) => unknown += 1,
+        }
+    }
+    format!("a partition is to be read from an offset that its log does not hold ({unknown} partitions not looked up)")
 }

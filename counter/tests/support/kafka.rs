@@ -13,6 +13,7 @@ use eoslab_counter::ledger::Ledger;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
@@ -64,7 +65,16 @@ impl KafkaRun {
             .expect("brokers answer")
             .remove(0)
             .expect("the topic is created");
+        run.wait_for_leaders();
         run
+    }
+
+    /// Brokers learn of a new topic one after another, and a counter whose question comes before that ends.
+    fn wait_for_leaders(&self) {
+        let consumer: BaseConsumer = self.client().create().expect("a valid configuration");
+        wait_until("every leader knows the topic", || {
+            (0..self.counts.len() as i32).all(|p| consumer.fetch_watermarks(&self.id, p, PATIENCE).is_ok())
+        });
     }
 
     fn client(&self) -> ClientConfig {

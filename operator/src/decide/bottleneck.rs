@@ -237,8 +237,8 @@ fn fact(component: Bottleneck, plan: &Plan, used: &UtilizationStatus) -> String 
         }),
         Bottleneck::Node => used.node.as_ref().map(|node| {
             format!(
-                "CPU {} % busy, {} % waiting for disks, memory {} % used",
-                node.cpu_percent, node.io_wait_percent, node.memory_percent
+                "CPU {} % busy, {} % stolen by other machines, {} % waiting for disks, memory {} % used",
+                node.cpu_percent, node.stolen_percent, node.io_wait_percent, node.memory_percent
             )
         }),
     };

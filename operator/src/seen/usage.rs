@@ -256,6 +256,7 @@ fn node(members: &BTreeMap<String, Ends<MemberUse>>) -> Option<NodeUtilization> 
         let all = Some(ends.more(|usage| usage.resources.node_total_us)).filter(|all| *all > 0)?;
         Some(NodeUtilization {
             cpu_percent: percent(ends.more(|usage| usage.resources.node_busy_us), all),
+            stolen_percent: percent(ends.more(|usage| usage.resources.node_stolen_us), all),
             io_wait_percent: percent(ends.more(|usage| usage.resources.node_io_wait_us), all),
             memory_percent: ends.last.1.resources.node_memory_percent,
         })

@@ -40,7 +40,7 @@ const MEASURES = {
   cpuMillicores: 'CPU of all', throttledPercent: 'stopped by a CPU limit', queueFullPercent: "client's queue full", quotaPercent: 'held back by a quota',
   count: 'number', produce: 'produce request', fetch: 'fetch request', isrShrinks: 'replicas fell out of sync', ledgerPercent: 'waited for the ledger',
   idlePercent: 'waited for records', ledgerCallUs: 'a call of the ledger', mainThreadPercent: 'main thread busy', cpuPercent: 'CPU busy',
-  ioWaitPercent: 'waited for disks', memoryPercent: 'memory in use',
+  stolenPercent: 'stolen by other machines', ioWaitPercent: 'waited for disks', memoryPercent: 'memory in use',
 };
 /** A measure whose name ends with its unit. */
 function measured([name, value]) {

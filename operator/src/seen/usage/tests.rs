@@ -22,6 +22,7 @@ fn producer(cpu_us: u64, periods: u64, throttled_periods: u64, queue_full_us: u6
         throttled_periods,
         node_memory_percent: 40,
         node_busy_us: cpu_us * 3,
+        node_stolen_us: cpu_us * 2,
         node_total_us: cpu_us * 4,
         ..ResourceUse::default()
     };
@@ -71,7 +72,10 @@ fn shares_are_of_the_time_between_the_first_look_and_the_last() {
     assert_eq!((producers.cpu_millicores, producers.throttled_percent), (500, 25));
     assert_eq!(producers.queue_full_percent, 40);
     let node = used.node.expect("a node");
-    assert_eq!((node.cpu_percent, node.memory_percent), (75, 40));
+    assert_eq!(
+        (node.cpu_percent, node.stolen_percent, node.memory_percent),
+        (75, 50, 40)
+    );
     assert_eq!((used.ledger, used.brokers), (None, None));
 }
 
